@@ -1,0 +1,54 @@
+"""Every buffer, queue and loop has a limit; these are their defaults, each with its reason.
+
+Units stand last in the names.  A ``Limits`` is made once at start and handed down; tests make their own.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Limits(Struct, frozen=True, forbid_unknown_fields=True):
+    """What one server allows.  All values are positive integers."""
+
+    # --- before login: an unknown peer gets little
+    handshake_ms_max: int = 5_000  #: from accept to the end of the WebSocket handshake
+    login_ms_max: int = 10_000  #: from the handshake (or accept, on TCP) to CONNECTED
+    unauthenticated_bytes_max: int = 65_536  #: held for a session that is not logged in; CONNECT is far smaller
+
+    # --- frames
+    command_bytes_max: int = 32  #: the longest command has 11 octets
+    header_count_max: int = 100  #: RabbitMQ's clients send fewer than 20
+    header_line_bytes_max: int = 8_192
+    head_bytes_max: int = 65_536  #: command and all headers of one frame
+    body_bytes_max: int = 1_048_576  #: an event has about 400 octets
+    parsed_heads_max: int = 32_768  #: process-wide cache of SEND header blocks
+
+    # --- names
+    routing_key_bytes_max: int = 255  #: AMQP 0-9-1 short string
+    pattern_hashes_max: int = 8  #: '#' in one pattern, after neighbours are merged
+
+    # --- sessions
+    connections_max: int = 16_384
+    subscriptions_max: int = 1_024  #: per connection
+    transactions_max: int = 16  #: open at once per connection, as RabbitMQ
+    transaction_actions_max: int = 1_024  #: SEND, ACK and NACK in one transaction, as RabbitMQ
+    transaction_bytes_max: int = 4_194_304  #: bodies held by the open transactions of one connection
+    heartbeat_ms_min: int = 1_000  #: the floor of both directions
+    heartbeat_ms_max: int = 2_147_483_647  #: more than any timer of a client can count
+    prefetch_count_default: int = 1_000  #: RabbitMQ has no limit here; a client that acknowledges in batches still fits
+    prefetch_count_max: int = 5_000
+    unacked_bytes_max: int = 16_777_216  #: per subscription; the next delivery waits for an ACK
+
+    # --- deliveries
+    write_bytes_max: int = 65_536  #: handed to one socket in one turn of the loop
+    control_bytes_max: int = 65_536  #: RECEIPTs a peer has not read yet; then it is not read from either
+    backlog_events_max: int = 65_536  #: references per subscription
+    ring_bytes_max: int = 33_554_432  #: per exchange; a subscription that is further behind has fallen off
+    routes_max: int = 32_768  #: cached routing keys per exchange
+    linger_ms_max: int = 5_000  #: after an ERROR the peer has this long to read it before the socket goes
+    drain_ms_max: int = 5_000  #: after SIGTERM
+
+    # --- credentials
+    verifications_max: int = 2  #: argon2 at once in all: 64 MiB and a core each
+    verified_ms_max: int = 60_000  #: how long a verified credential is remembered
