@@ -1,0 +1,248 @@
+"""Octets → frames.
+
+Grammar (STOMP 1.2, "Augmented BNF")::
+
+    frame   = command EOL *( header EOL ) EOL *OCTET NUL *( EOL )
+    header  = name ":" value
+    EOL     = [CR] LF
+
+A frame may come in any number of pieces and a piece may hold any number of frames.
+
+Deliberate deviations, all towards the peer:
+
+* CRLF is an end of line in 1.0 and 1.1 too, and a CR between frames needs no LF.
+* A NUL inside the body is taken when content-length spans it, in any frame.
+* The first of a repeated header wins in every version (1.0 says nothing, 1.1 and 1.2 say so).
+
+Every head of a SEND is looked up in a cache before it is parsed, its ``receipt`` line cut out
+first since that is what differs from one frame of a publisher to the next.
+"""
+
+from __future__ import annotations
+
+from heliograph.errors import LimitError, ProtocolError
+from heliograph.generational_cache import GenerationalCache
+from heliograph.limits import Limits
+from heliograph.stomp.frame import CLIENT_COMMANDS, Frame, Head
+from heliograph.stomp.header import split_line, unescape
+from heliograph.stomp.version import V12
+
+#: Parsed heads of SEND by version and octets; one per process is enough.
+HeadCache = dict[str, GenerationalCache[bytes, Head]]
+
+_NEVER = 1 << 62
+_UNESCAPED = frozenset({"CONNECT", "STOMP", "CONNECTED"})
+
+
+def head_cache(limits: Limits) -> HeadCache:
+    """An empty cache that the parsers of a process share."""
+    return {version: GenerationalCache(limits.parsed_heads_max) for version in ("1.0", "1.1", "1.2")}
+
+
+class Parser:
+    """An incremental parser of one direction of one connection.
+
+    ``feed`` gives the frames that are complete.  When the octets are not STOMP, it gives those before
+    the fault and sets ``error``; from then on it yields nothing.  After a frame whose command is in
+    ``pause_after`` it keeps the rest until ``feed(b"")`` (a CONNECT decides how what follows is read).
+    """
+
+    __slots__ = ("_cache", "_commands", "_held", "_limits", "_wait_octet", "_wait_size",
+                 "bytes_max", "error", "pause_after", "paused", "version")  # fmt: skip
+
+    def __init__(
+        self, limits: Limits, cache: HeadCache | None = None, commands: frozenset[str] = CLIENT_COMMANDS
+    ) -> None:
+        self._limits = limits
+        self._cache = cache if cache is not None else head_cache(limits)
+        self._commands = commands
+        self._held = bytearray()  # of an incomplete frame, or what came while paused
+        self._wait_octet: bytes | None = None  # do not look at what is held again before this octet comes ...
+        self._wait_size = 0  # ... or so much is held
+        self.version = V12
+        self.bytes_max = _NEVER  #: octets that may be held; a limit beside those of ``Limits``
+        self.error: ProtocolError | LimitError | None = None
+        self.pause_after: frozenset[str] = frozenset()
+        self.paused = False
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """The frames that ``data`` completes."""
+        frames: list[Frame] = []
+        if self.error is None:
+            try:
+                if self._held or self.paused:
+                    data = self._take_held(data)
+                if data:
+                    self._parse(data, frames)
+            except (ProtocolError, LimitError) as error:
+                self.error = error
+                self._held.clear()
+        return frames
+
+    def _take_held(self, data: bytes) -> bytes:
+        """What is held and ``data``, where that may hold a whole frame; otherwise nothing yet."""
+        self._held += data
+        size = len(self._held)
+        if data and (
+            self.paused or (size < self._wait_size and (self._wait_octet is None or self._wait_octet not in data))
+        ):
+            self._check_held(size)
+            return b""
+        self.paused = False
+        data = bytes(self._held)
+        self._held.clear()
+        return data
+
+    def _parse(self, data: bytes, frames: list[Frame]) -> None:
+        pos, size = 0, len(data)
+        while True:
+            while pos < size and data[pos] in b"\n\r":  # ends of line between frames: heart-beats
+                pos += 1
+            if pos == size:
+                return
+            end = data.find(b"\n\n", pos)
+            start = end + 2
+            crlf = data.find(b"\n\r\n", pos, end if end >= 0 else size)
+            if crlf >= 0:
+                end, start = crlf, crlf + 3
+            elif end < 0:
+                self._check_head(data, pos, size)
+                self._hold(data[pos:], b"\n", self._limits.head_bytes_max)
+                return
+            head, receipt = self._head(data[pos:end])
+            stop = self._body_end(head, data, pos, start, size)
+            if stop < 0:
+                return
+            frames.append(Frame(head, receipt, data[start:stop]))
+            pos = stop + 1
+            if head.command in self.pause_after:
+                self.paused = True
+                self._hold(data[pos:], None, 0)
+                return
+
+    def _body_end(self, head: Head, data: bytes, pos: int, start: int, size: int) -> int:
+        """Where the body's NUL stands, or -1 after holding what is incomplete."""
+        body_bytes_max = self._limits.body_bytes_max
+        length = head.content_length
+        if length >= 0:
+            if length > body_bytes_max:
+                raise self._body_too_long(f"content-length is {length}")
+            stop = start + length
+            if stop < size:
+                if data[stop]:
+                    raise ProtocolError(
+                        "Malformed frame",
+                        f"content-length is {length}, but octet {length} after the head is not NUL; "
+                        "count octets, not characters, and end the frame with NUL.",
+                    )
+                return stop
+            self._check_held(stop + 1 - pos)
+            self._hold(data[pos:], None, stop + 1 - pos)
+            return -1
+        stop = data.find(b"\0", start, start + body_bytes_max + 1)
+        if stop < 0:
+            if size - start > body_bytes_max:
+                raise self._body_too_long("no NUL within that")
+            self._hold(data[pos:], b"\0", start - pos + body_bytes_max + 1)
+        return stop
+
+    def _head(self, raw: bytes) -> tuple[Head, str | None]:
+        receipt = None
+        if (begin := raw.find(b"\nreceipt:")) >= 0:
+            end = raw.find(b"\n", begin + 1)
+            line = raw[begin + 9 : end if end >= 0 else len(raw)]
+            receipt = self._unescape(self._text(line.removesuffix(b"\r")))
+            raw = raw[:begin] + (raw[end:] if end >= 0 else b"")
+        cache = self._cache[self.version]
+        head = cache.young.get(raw) or cache.get(raw)
+        if head is None:
+            head = self._parse_head(raw)
+            if head.command == "SEND":
+                cache.put(raw, head)
+        return head, receipt
+
+    def _parse_head(self, raw: bytes) -> Head:
+        self._check_head(raw, 0, len(raw))
+        lines = self._text(raw).split("\n")
+        command = lines[0].removesuffix("\r")
+        if command not in self._commands:
+            raise ProtocolError(
+                "Bad command",
+                f"Could not interpret command {command[:32]!r}; known are {', '.join(sorted(self._commands))}.",
+            )
+        unescaped = str if command in _UNESCAPED else self._unescape
+        headers: dict[str, str] = {}
+        for line in lines[1:]:
+            name, value = split_line(line.removesuffix("\r"), unescaped)
+            headers.setdefault(name, value)
+        headers.pop("receipt", None)  # a second one; the first has been cut out
+        return Head(command, headers, content_length(headers.get("content-length")))
+
+    def _unescape(self, text: str) -> str:
+        return unescape(text, self.version)
+
+    def _text(self, octets: bytes) -> str:
+        try:
+            return octets.decode()
+        except UnicodeDecodeError as error:
+            raise ProtocolError("Malformed header", f"Headers are UTF-8; octet {error.start} is not.") from None
+
+    def _hold(self, rest: bytes, octet: bytes | None, size: int) -> None:
+        self._held += rest
+        self._wait_octet, self._wait_size = octet, size
+        self._check_held(len(self._held))
+
+    def _check_held(self, size: int) -> None:
+        if size > self.bytes_max:
+            raise LimitError(
+                "Frame too large",
+                f"{size} octets before the login is complete; at most {self.bytes_max} are taken "
+                "(unauthenticated_bytes_max). Send CONNECT and wait for CONNECTED first.",
+            )
+
+    def _check_head(self, data: bytes, pos: int, end: int) -> None:
+        """Refuse a head (perhaps incomplete) at data[pos:end] that is over a limit."""
+        limits = self._limits
+        line_end = data.find(b"\n", pos, end)
+        command_bytes = (line_end if line_end >= 0 else end) - pos
+        if command_bytes > limits.command_bytes_max:
+            raise ProtocolError(
+                "Bad command",
+                f"The first line has more than {limits.command_bytes_max} octets; a frame begins with a line "
+                "that holds nothing but the command.",
+            )
+        if end - pos > limits.head_bytes_max:
+            raise LimitError(
+                "Headers too long", f"The head of a frame has at most {limits.head_bytes_max} octets (head_bytes_max)."
+            )
+        count = data.count(b"\n", pos, end)
+        if count > limits.header_count_max:
+            raise LimitError(
+                "Too many headers", f"A frame has at most {limits.header_count_max} headers (header_count_max)."
+            )
+        if end - pos > limits.header_line_bytes_max:
+            longest = max(map(len, data[pos:end].split(b"\n")))
+            if longest > limits.header_line_bytes_max:
+                raise LimitError(
+                    "Header too long",
+                    f"A header line has at most {limits.header_line_bytes_max} octets (header_line_bytes_max).",
+                )
+
+    def _body_too_long(self, seen: str) -> LimitError:
+        return LimitError(
+            "Body too large",
+            f"The body of a frame has at most {self._limits.body_bytes_max} octets (body_bytes_max); {seen}.",
+        )
+
+
+def content_length(value: str | None) -> int:
+    """The header's number, or -1 without the header; ProtocolError where it is no number of octets."""
+    if value is None:
+        return -1
+    if not (value.isascii() and value.strip().isdigit()) or len(value) > 18:
+        raise ProtocolError(
+            "Invalid header", f"content-length is {value[:32]!r}; it is a decimal number of octets, or absent."
+        )
+    return int(value)
+
+
