@@ -52,3 +52,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     # --- credentials
     verifications_max: int = 2  #: argon2 at once in all: 64 MiB and a core each
     verified_ms_max: int = 60_000  #: how long a verified credential is remembered
+    verified_max: int = 16_384  #: verified credentials remembered; as many as there are connections
+    verifications_waiting_max: int = 1_024  #: different credentials; login_ms_max is over long before their turn
+    verifications_waiting_per_login_max: int = 64  #: so that guesses at one login leave room for the others
+    credential_bytes_max: int = 1_024  #: a login, or a password; longer ones are wrong
