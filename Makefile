@@ -1,0 +1,83 @@
+# Everything here starts from a bare python3 with venv and pip: each target works as the first command in a fresh clone.
+# What gets installed is what requirements/*.txt pin by hash, from whichever index pip is set up to use.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+ARGS   ?=
+
+# Wheels only: building a source distribution would download build tools that nothing pins.
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
+LOCKED      := $(PIP_INSTALL) --require-hashes --only-binary :all: -r
+EDITABLE    := $(PIP_INSTALL) --no-deps --no-build-isolation --no-index --editable .
+
+# One stamp for each lock file, so that they share .venv and a second run installs nothing.
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo install test test-long check format bench lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+demo: $(STAMP)-server ## broker, recorded events playing and a subscriber printing them, until Ctrl-C
+	@$(BIN)/heliograph demo $(ARGS)
+
+install: $(STAMP)-all ## .venv/bin/heliograph with all extras
+	@$(BIN)/heliograph --version
+
+test: $(STAMP)-dev ## all tests, under 5 minutes (ARGS="-k name" to choose)
+	$(BIN)/python -m pytest $(ARGS)
+
+test-long: $(STAMP)-dev ## all tests with their full sample counts
+	$(BIN)/python -m pytest --run-long $(ARGS)
+
+check: $(STAMP)-dev ## format, lint, types, tidy and unit tests, under 60 s
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest --quiet tests/test_tidy.py tests/unit
+
+format: $(STAMP)-dev ## write the format, and the lint fixes that are safe
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)-server ## our rates beside RabbitMQ's and NATS's, where those are installed
+	benches/versus.sh $(ARGS)
+
+# uv reads the index from its own settings and writes none of it down.  Pins stay as they are
+# where they still fit; `make lock ARGS=--upgrade` renews them.
+UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--only-binary :all: --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command 'make lock' $(ARGS)
+
+lock: $(STAMP)-lock ## requirements/*.txt again, after a change of pyproject.toml
+	$(UV_COMPILE) pyproject.toml --group build --extra server -o requirements/server.txt
+	$(UV_COMPILE) pyproject.toml --group build --extra all -c requirements/server.txt -o requirements/all.txt
+	$(UV_COMPILE) pyproject.toml --group build --extra all --group test --group check --group bench \
+		-c requirements/all.txt -o requirements/dev.txt
+	$(UV_COMPILE) --group lock -o requirements/lock.txt
+
+clean: ## remove .venv and what the tools leave behind
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+
+NEEDS := heliograph needs Python 3.11 or newer
+OTHER := Name another: make PYTHON=/path/to/python3
+
+$(STAMP)-venv:
+	@command -v $(PYTHON) >/dev/null || \
+		{ echo "$(NEEDS); there is no $(PYTHON). $(OTHER)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(NEEDS); $(PYTHON) is $$($(PYTHON) --version). $(OTHER)" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(STAMP)-server $(STAMP)-all $(STAMP)-dev: $(STAMP)-%: requirements/%.txt pyproject.toml | $(STAMP)-venv
+	@echo "Installing requirements/$*.txt into $(VENV)"
+	@$(LOCKED) requirements/$*.txt
+	@$(EDITABLE)
+	@touch $@
+
+$(STAMP)-lock: requirements/lock.txt | $(STAMP)-venv
+	@$(LOCKED) requirements/lock.txt
+	@touch $@
