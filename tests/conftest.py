@@ -1,0 +1,58 @@
+"""What every test room shares: the long tests' switch, and the parts that a user's machine may lack."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LONG_TIMEOUT_S = 1_800
+
+#: marker: (what must be there, how to get it)
+NEEDS = {
+    "needs_node": (
+        lambda: shutil.which("node") and (ROOT / "tests/blackbox/js/node_modules").is_dir(),
+        "Node.js and its modules: `npm ci` in tests/blackbox/js",
+    ),
+    "needs_rabbitmq": (lambda: shutil.which("rabbitmq-server"), "Debian's package rabbitmq-server"),
+    "needs_nats": (lambda: shutil.which("nats-server"), "Debian's package nats-server"),
+    "needs_shared": (lambda: (ROOT.parent / "shared").is_dir(), "the folder shared/ beside the clone"),
+}
+
+
+def require(present: object, what: str) -> None:
+    """Skip the calling test where ``what`` is missing; with ``CI=true`` fail it, for CI installs everything."""
+    if present:
+        return
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"missing in CI: {what}", pytrace=False)
+    pytest.skip(f"needs {what}")
+
+
+@pytest.fixture(name="require")
+def require_fixture():
+    """``require(present, what)``, for what only the test itself can tell; the markers ``needs_*`` say the rest."""
+    return require
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--run-long", action="store_true", help="run the tests marked long: the full sample counts")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    run_long = config.getoption("--run-long")
+    for item in items:
+        if not item.get_closest_marker("long"):
+            continue
+        if not run_long:
+            item.add_marker(pytest.mark.skip(reason="long: run with --run-long"))
+        elif not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(LONG_TIMEOUT_S))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers():
+        if marker.name in NEEDS:
+            present, what = NEEDS[marker.name]
+            require(present(), what)
