@@ -17,7 +17,6 @@ NEEDS = {
     ),
     "needs_rabbitmq": (lambda: shutil.which("rabbitmq-server"), "Debian's package rabbitmq-server"),
     "needs_nats": (lambda: shutil.which("nats-server"), "Debian's package nats-server"),
-    "needs_shared": (lambda: (ROOT.parent / "shared").is_dir(), "the folder shared/ beside the clone"),
 }
 
 
