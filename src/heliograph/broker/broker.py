@@ -1,0 +1,54 @@
+"""The broker: an engine behind a directory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from heliograph.broker.authorization import binding
+from heliograph.broker.publisher import Publisher
+from heliograph.broker.subscription import AckMode, Subscription
+from heliograph.directory.directory import Directory
+from heliograph.directory.principal import Principal
+from heliograph.engine.interface import Engine
+from heliograph.errors import HeliographError
+from heliograph.limits import Limits
+from heliograph.topic.destination import parse_destination
+from heliograph.topic.words import parse_pattern
+
+
+class Broker:
+    """What every front end (STOMP, later HTTP) asks.  The engine must be started."""
+
+    def __init__(self, engine: Engine, directory: Directory, limits: Limits) -> None:
+        self._engine = engine
+        self._directory = directory
+        self._limits = limits
+        self._publishers: dict[Principal, Publisher] = {}  # bounded by the directory
+        for exchange in directory.exchanges:
+            engine.declare(exchange)
+
+    def publisher(self, principal: Principal) -> Publisher:
+        """The publisher of ``principal``, shared by all its connections; it refuses by itself who may not publish."""
+        publisher = self._publishers.get(principal)
+        if publisher is None:
+            publisher = Publisher(self._engine, self._directory, principal, self._limits)
+            self._publishers[principal] = publisher
+        return publisher
+
+    def subscribe(
+        self,
+        principal: Principal,
+        destination: str,
+        ack_mode: AckMode,
+        prefetch_count: int | None,
+        wake: Callable[[], None],
+        ended: Callable[[HeliographError], None],
+    ) -> Subscription:
+        """Subscribe ``principal`` to ``destination`` (``/exchange/{exchange}/{pattern}``).
+
+        ``wake`` and ``ended``: see ``Engine.subscribe``.  Raises DestinationError, LimitError or AccessError.
+        """
+        where = parse_destination(destination)
+        pattern = parse_pattern(where.key, self._limits)
+        feed = self._engine.subscribe(binding(self._directory, principal, where, pattern), wake, ended)
+        return Subscription(feed, ack_mode, prefetch_count, self._limits)

@@ -1,0 +1,121 @@
+"""One subscription: its credit, and the map from what was delivered to what is still unacknowledged.
+
+A delivery is known by its delivery tag, a number that the front end counts up over a session.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from heliograph.engine.interface import Event, Feed
+from heliograph.errors import ProtocolError
+from heliograph.limits import Limits
+
+#: Events taken in one go, so that the subscriptions of a connection take turns.
+_SLICE_EVENTS = 64
+
+
+class AckMode(Enum):
+    """STOMP 1.2, "SUBSCRIBE ack Header"."""
+
+    AUTO = "auto"
+    CLIENT = "client"
+    CLIENT_INDIVIDUAL = "client-individual"
+
+
+class Subscription:
+    """``take`` what may be delivered now; ``ack`` or ``nack`` it by delivery tag.
+
+    With AUTO an event is settled when it is taken.  Otherwise at most ``prefetch_count`` deliveries
+    (and no further once they hold ``unacked_bytes_max``) are unacknowledged at a time.
+    """
+
+    __slots__ = ("_bytes_max", "_feed", "_unacked_bytes", "ack_mode", "prefetch_count", "unacked")
+
+    def __init__(self, feed: Feed, ack_mode: AckMode, prefetch_count: int | None, limits: Limits) -> None:
+        self._feed = feed
+        self._bytes_max = limits.unacked_bytes_max
+        self._unacked_bytes = 0
+        self.ack_mode = ack_mode
+        self.prefetch_count = granted_prefetch_count(prefetch_count, limits)
+        self.unacked: dict[int, Event] = {}  # by delivery tag, in the order of delivery
+
+    @property
+    def ready(self) -> bool:
+        """Whether ``take`` or ``lease`` would give something now."""
+        return self._feed.pending and (
+            self.ack_mode is AckMode.AUTO
+            or (len(self.unacked) < self.prefetch_count and self._unacked_bytes < self._bytes_max)
+        )
+
+    def redelivered(self, event: Event) -> bool:
+        """Whether ``event`` was delivered before and came back."""
+        return event.offset in self._feed.redelivered
+
+    def take(self, bytes_max: int) -> list[Event]:
+        """The next events of an AUTO subscription, settled."""
+        return self._feed.take(_SLICE_EVENTS, bytes_max)
+
+    def lease(self, next_tag: int, bytes_max: int) -> list[Event]:
+        """The next events within the credit, now unacknowledged under ``next_tag``, ``next_tag + 1``, …"""
+        credit = self.prefetch_count - len(self.unacked)
+        if credit <= 0 or self._unacked_bytes >= self._bytes_max:
+            return []
+        events = self._feed.take(min(credit, _SLICE_EVENTS), min(bytes_max, self._bytes_max - self._unacked_bytes))
+        for tag, event in enumerate(events, next_tag):
+            self.unacked[tag] = event
+            self._unacked_bytes += event.size
+        return events
+
+    def holds(self, tag: int) -> bool:
+        """Whether the delivery ``tag`` is unacknowledged here."""
+        return tag in self.unacked
+
+    def ack(self, tag: int) -> None:
+        """Settle the delivery ``tag``; with CLIENT, all before it too (STOMP 1.2, "ACK")."""
+        self._feed.settle(self._resolve(tag))
+
+    def nack(self, tag: int, requeue: bool) -> None:
+        """Give the delivery ``tag`` back, to come again or not; with CLIENT, all before it too (STOMP 1.2, "NACK")."""
+        events = self._resolve(tag)
+        if requeue:
+            self._feed.requeue(events)
+        else:
+            self._feed.reject(events)
+
+    def close(self) -> None:
+        """End it; what is unacknowledged is the engine's again."""
+        self.unacked.clear()
+        self._feed.close()
+
+    def _resolve(self, tag: int) -> list[Event]:
+        unacked = self.unacked
+        if tag not in unacked:
+            raise ProtocolError("Subscription not found", not_unacked(tag))
+        if self.ack_mode is AckMode.CLIENT:
+            tags = []
+            for earlier in unacked:
+                if earlier > tag:
+                    break
+                tags.append(earlier)
+            events = [unacked.pop(earlier) for earlier in tags]
+        else:
+            events = [unacked.pop(tag)]
+        for event in events:
+            self._unacked_bytes -= event.size
+        return events
+
+
+def granted_prefetch_count(asked: int | None, limits: Limits) -> int:
+    """``prefetch-count`` within our cap; absent is our default, and 0 (RabbitMQ's "no limit") the cap."""
+    if asked is None:
+        return limits.prefetch_count_default
+    return min(asked, limits.prefetch_count_max) or limits.prefetch_count_max
+
+
+def not_unacked(tag: int) -> str:
+    """Why an acknowledgement names nothing."""
+    return (
+        f"Delivery {tag} is not unacknowledged here: it was acknowledged already, perhaps by a cumulative ACK "
+        "of a later one, or its subscription has ended. Acknowledge each delivery once, by the 'ack' header it came with."
+    )

@@ -1,0 +1,107 @@
+"""One topic exchange: offsets, bindings, routes, and how far behind a subscription may be.
+
+The ring is a window, not a store: an event lives as long as somebody refers to it, and nobody may refer
+to one that is more than ``ring_bytes_max`` octets or ``backlog_events_max`` events behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from heliograph.engine.embedded.transient_feed import TransientFeed
+from heliograph.engine.interface import Event
+from heliograph.errors import LimitError
+from heliograph.generational_cache import GenerationalCache
+from heliograph.limits import Limits
+from heliograph.topic.trie import Trie
+
+#: Octets that an event costs beside twice its body (which stands in it and in the frame made of it).
+_EVENT_BYTES = 1_024
+#: How many times the ring is looked over while it is filled once.
+_LOOKS = 16
+
+
+class Exchange:
+    """``publish`` is the hot path: a look-up, and one append for each subscription that matches."""
+
+    __slots__ = ("_feeds", "_limits", "_look_at", "_next_offset", "_position", "_routes", "_trees", "name")
+
+    def __init__(self, name: str, first_offset: int, limits: Limits) -> None:
+        self.name = name
+        self._limits = limits
+        self._next_offset = first_offset
+        self._position = 0
+        self._look_at = limits.ring_bytes_max // _LOOKS
+        self._trees: dict[str | None, Trie[TransientFeed]] = {}  # by owner
+        self._feeds: dict[TransientFeed, None] = {}
+        self._routes: GenerationalCache[str, tuple[TransientFeed, ...]] = GenerationalCache(limits.routes_max)
+
+    def publish(self, key: str, headers: Mapping[str, str], body: bytes) -> int:
+        """Append one event and refer to it from every matching backlog; its offset."""
+        offset = self._next_offset
+        self._next_offset = offset + 1
+        size = 2 * len(body) + _EVENT_BYTES
+        self._position = position = self._position + size
+        event = Event(self.name, offset, key, headers, body, size, position, {})
+        route = self._routes.young.get(key)
+        if route is None:
+            route = self._route(key)
+        for feed in route:
+            backlog = feed.backlog
+            if not backlog:
+                feed.wake()
+            backlog.append(event)
+        if position >= self._look_at:
+            self._drop_the_fallen()
+        return offset
+
+    def bind(self, feed: TransientFeed) -> None:
+        """Route to ``feed`` from now on."""
+        binding = feed.binding
+        tree = self._trees.get(binding.owner)
+        if tree is None:
+            tree = self._trees[binding.owner] = Trie()
+        tree.add(binding.pattern, feed)
+        self._feeds[feed] = None
+        self._routes.clear()
+
+    def unbind(self, feed: TransientFeed) -> None:
+        """Route to ``feed`` no more; nothing happens if it is not bound."""
+        if feed not in self._feeds:
+            return
+        del self._feeds[feed]
+        binding = feed.binding
+        tree = self._trees[binding.owner]
+        tree.remove(binding.pattern, feed)
+        if not tree:
+            del self._trees[binding.owner]
+        self._routes.clear()
+
+    def _route(self, key: str) -> tuple[TransientFeed, ...]:
+        route = self._routes.get(key)
+        if route is None:
+            words = tuple(key.split("."))
+            owned = self._trees.get(words[0])
+            shared = self._trees.get(None)
+            route = (*(owned.match(words) if owned else ()),
+                     *(feed for feed in (shared.match(words) if shared else ()) if feed.admits(words)))  # fmt: skip
+            self._routes.put(key, route)
+        return route
+
+    def _drop_the_fallen(self) -> None:
+        limits = self._limits
+        self._look_at = self._position + limits.ring_bytes_max // _LOOKS
+        oldest = self._position - limits.ring_bytes_max
+        fallen = [
+            feed for feed in self._feeds
+            if feed.backlog and (feed.backlog[0].position <= oldest or len(feed.backlog) > limits.backlog_events_max)
+        ]  # fmt: skip
+        for feed in fallen:
+            feed.fall_off(
+                LimitError(
+                    "Subscription too slow",
+                    f"It is {len(feed.backlog)} events behind. A subscription may be at most "
+                    f"{limits.ring_bytes_max} octets (ring_bytes_max) or {limits.backlog_events_max} events "
+                    "(backlog_events_max) behind. Read faster, acknowledge sooner, or narrow the pattern.",
+                )
+            )

@@ -1,0 +1,44 @@
+"""What all connections of a server share."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+from typing import TYPE_CHECKING
+
+from heliograph import __version__
+from heliograph.broker.broker import Broker
+from heliograph.directory.credentials import Authenticator
+from heliograph.limits import Limits
+from heliograph.server.outbox import Outbox
+from heliograph.stomp.parser import head_cache
+
+if TYPE_CHECKING:
+    from heliograph.server.stomp_connection import StompConnection
+
+
+class Hub:
+    """The broker and who may log in, the outbox, the cache of parsed heads, and the open connections."""
+
+    def __init__(
+        self, broker: Broker, authenticator: Authenticator, limits: Limits, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self.broker = broker
+        self.authenticator = authenticator
+        self.limits = limits
+        self.loop = loop
+        self.outbox = Outbox(loop)
+        self.heads = head_cache(limits)
+        self.connections: dict[StompConnection, None] = {}
+        self.server_name = f"heliograph/{__version__}"
+
+    @property
+    def full(self) -> bool:
+        """Whether ``connections_max`` is reached."""
+        return len(self.connections) >= self.limits.connections_max
+
+    @staticmethod
+    def new_session_id() -> str:
+        """``session-`` and 22 characters (SESS-4)."""
+        return "session-" + base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")

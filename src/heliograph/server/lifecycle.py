@@ -1,0 +1,131 @@
+"""Starting and stopping a server; the one place that names a concrete engine."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import ssl
+import time
+from types import TracebackType
+
+import structlog
+
+from heliograph.broker.broker import Broker
+from heliograph.directory.build import build_directory
+from heliograph.directory.credentials import Authenticator, hash_all
+from heliograph.directory.file import DirectoryFile, read_directory_file
+from heliograph.engine.embedded.engine import EmbeddedEngine
+from heliograph.errors import ServerError, SettingsError
+from heliograph.server import tcp, websocket
+from heliograph.server.handshake import PATH
+from heliograph.server.hub import Hub
+from heliograph.server.settings import Settings, load_certificate, tls_context
+from heliograph.server.sweeper import Sweeper
+
+log = structlog.get_logger("heliograph.server")
+
+
+class Server:
+    """A running server: ``async with Server(settings) as server``.
+
+    ``addresses``: one URL for each listening socket, once it is started.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.addresses: list[str] = []
+        self._listeners: list[asyncio.Server] = []
+        self._tls: ssl.SSLContext | None = None
+
+    async def __aenter__(self) -> Server:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Apply the directory, open the engine, listen.  SettingsError where something given does not fit."""
+        settings = self.settings
+        self._tls = tls_context(settings)
+        file = read_directory_file(settings.apply) if settings.apply else DirectoryFile()
+        limits = settings.limits
+        directory = build_directory(file, limits, settings.apply)
+        self._engine = EmbeddedEngine(limits, first_offset=time.time_ns() // 1_000)
+        await self._engine.start()
+        self._authenticator = Authenticator(directory, await hash_all(file.secrets(), limits), limits)
+        loop = asyncio.get_running_loop()
+        self._hub = Hub(Broker(self._engine, directory, limits), self._authenticator, limits, loop)
+        self._sweeper = Sweeper(self._hub)
+        _allow_many_files()
+        await self._listen()
+        self._sweeper.start()
+        log.info("started", exchanges=len(directory.exchanges), principals=len(directory.principals))
+
+    async def stop(self) -> None:
+        """Drain: accept nothing new, answer what has come, tell every client, then close."""
+        self._sweeper.stop()
+        for listener in self._listeners:
+            listener.close()
+        for connection in list(self._hub.connections):
+            connection.fail(ServerGoingAway())
+        deadline = self._hub.loop.time() + self.settings.limits.drain_ms_max / 1000
+        while self._hub.connections and self._hub.loop.time() < deadline:
+            await asyncio.sleep(0.02)
+        for connection in list(self._hub.connections):
+            connection.link.abort()
+        await self._engine.stop()
+        self._authenticator.close()
+
+    def reload_certificate(self) -> None:
+        """Read certificate and key again (SIGHUP); the old ones stay where the new do not fit."""
+        if self._tls is None:
+            return
+        try:
+            load_certificate(self._tls, self.settings)
+        except SettingsError as error:
+            log.error("certificate not reloaded", detail=str(error))
+        else:
+            log.info("certificate reloaded")
+
+    async def _listen(self) -> None:
+        settings, hub = self.settings, self._hub
+        secure = "s" if self._tls else ""
+        try:
+            listener = await websocket.listen(
+                hub, settings.host, settings.stomp_port, self._tls, settings.allowed_origins
+            )
+            self._listeners.append(listener)
+            self.addresses.append(f"ws{secure}://{_address(listener)}{PATH}")
+            if settings.tcp_port is not None:
+                listener = await tcp.listen(hub, settings.host, settings.tcp_port, self._tls)
+                self._listeners.append(listener)
+                self.addresses.append(f"stomp{'+ssl' if secure else ''}://{_address(listener)}")
+        except OSError as error:
+            raise SettingsError(
+                "Cannot listen",
+                f"on {settings.host}, port {settings.stomp_port} or {settings.tcp_port}: {error.strerror or error}. "
+                "Choose another with --host, --stomp-port or --tcp-port.",
+            ) from None
+
+
+class ServerGoingAway(ServerError):
+    """The server is being stopped."""
+
+    close_code = 1001
+
+    def __init__(self) -> None:
+        super().__init__("Server going away", "It is being stopped or restarted; connect again in a moment.")
+
+
+def _address(listener: asyncio.Server) -> str:
+    host, port = listener.sockets[0].getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _allow_many_files() -> None:
+    """A connection is a file; take as many as the system gives."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,34 @@
+"""What a STOMP connection needs of the socket that carries it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Link(Protocol):
+    """One accepted socket.  It calls ``StompConnection.receive``, ``block``, ``unblock`` and ``lost``."""
+
+    #: How the peer is named in logs: address and port.
+    peer: str
+    #: Login and password from the handshake, or None.
+    credentials: tuple[str, str] | None
+    #: Links of the same framing wrap the same frame into the same octets.
+    framing: str
+
+    def wrap(self, frame: bytes) -> bytes:
+        """A STOMP frame (or beat) as it goes to the socket."""
+
+    def write(self, data: bytes) -> None:
+        """Hand wrapped frames to the socket; one call, one write."""
+
+    def finish(self, close_code: int, reason: str) -> None:
+        """Close in good order: what was written is read by the peer, or ``linger_ms_max`` passes."""
+
+    def abort(self) -> None:
+        """Close at once."""
+
+    def pause_reading(self) -> None:
+        """Read nothing from the socket until ``resume_reading``; some octets may still come."""
+
+    def resume_reading(self) -> None:
+        """Read again."""

@@ -1,0 +1,30 @@
+"""Which connections have something to write: each is flushed once in a turn of the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from heliograph.server.stomp_connection import StompConnection
+
+
+class Outbox:
+    """``mark`` a connection during a turn; it is flushed at the beginning of the next, before the sockets are read."""
+
+    __slots__ = ("_loop", "_marked")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._marked: list[StompConnection] = []
+
+    def mark(self, connection: StompConnection) -> None:
+        """Flush ``connection`` in the next turn; the connection sees to it that it is marked once."""
+        if not self._marked:
+            self._loop.call_soon(self._flush)
+        self._marked.append(connection)
+
+    def _flush(self) -> None:
+        marked, self._marked = self._marked, []
+        for connection in marked:
+            connection.flush()

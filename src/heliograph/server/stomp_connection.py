@@ -1,0 +1,347 @@
+"""One STOMP connection: every verb of a client becomes calls of the broker, and every answer octets.
+
+Who talks to whom: the link (``websocket`` or ``tcp``) calls ``receive``, ``block``, ``unblock`` and ``lost``;
+the outbox calls ``flush``; the outlets call ``deliver``; the sweeper calls ``tick``.  All on one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import structlog
+
+from heliograph.broker.publisher import Publisher
+from heliograph.broker.subscription import AckMode
+from heliograph.directory.principal import Principal
+from heliograph.errors import HeliographError, LoginError, ProtocolError, ServerError
+from heliograph.server import arguments
+from heliograph.server.commit import check_settlements
+from heliograph.server.hub import Hub
+from heliograph.server.link import Link
+from heliograph.server.outlet import Outlet
+from heliograph.stomp import serializer
+from heliograph.stomp.events import (
+    Ack,
+    Commit,
+    Connect,
+    Disconnect,
+    Done,
+    Event,
+    Nack,
+    Send,
+    Subscribe,
+    Unsubscribe,
+    Violation,
+)
+from heliograph.stomp.server_session import ServerSession, State
+
+log = structlog.get_logger("heliograph.stomp")
+
+
+class StompConnection:
+    """The server's end of one session."""
+
+    __slots__ = ("_blocked", "_closing", "_control", "_control_bytes", "_hub", "_login_task", "_marked", "_outlets",
+                 "_publisher", "_ready", "_reading_paused", "delivery_tag", "heard", "link", "opened_s", "principal",
+                 "session", "silent_since_s", "spoke", "idle_since_s")  # fmt: skip
+
+    _publisher: Publisher
+
+    def __init__(self, hub: Hub, link: Link) -> None:
+        self.link = link
+        self.session = ServerSession(hub.new_session_id(), hub.limits, hub.heads)
+        self.principal: Principal | None = None
+        self.delivery_tag = 0  # of the latest delivery that wants an acknowledgement
+        self.heard = self.spoke = False  # since the sweeper last looked
+        self.opened_s = self.silent_since_s = self.idle_since_s = hub.loop.time()
+        self._hub = hub
+        self._outlets: dict[str, Outlet] = {}  # by ack prefix
+        self._ready: deque[Outlet] = deque()  # outlets with something to deliver, in turn
+        self._control: list[bytes] = []  # answers, wrapped
+        self._control_bytes = 0
+        self._marked = self._blocked = self._closing = self._reading_paused = False
+        self._login_task: asyncio.Task[None] | None = None
+        hub.connections[self] = None
+
+    # --- from the link
+
+    def receive(self, data: bytes) -> None:
+        """Octets from the peer."""
+        self.heard = True
+        if not self._closing:
+            self._do(self.session.receive(data))
+
+    def block(self) -> None:
+        """The socket takes no more: deliver nothing until it has drained."""
+        self._blocked = True
+
+    def unblock(self) -> None:
+        """The socket has drained."""
+        self._blocked = False
+        self._mark()
+
+    def lost(self) -> None:
+        """The socket is gone."""
+        self._release()
+        self._hub.connections.pop(self, None)
+        if self._login_task is not None:
+            self._login_task.cancel()
+
+    # --- from the outlets, the outbox and the sweeper
+
+    def deliver(self, outlet: Outlet) -> None:
+        """``outlet`` has something to deliver."""
+        self._ready.append(outlet)
+        if not self._marked:
+            self._marked = True
+            self._hub.outbox.mark(self)
+
+    def flush(self) -> None:
+        """Write answers, then as many deliveries as credit and socket allow, in one write."""
+        self._marked = False
+        if self._blocked and not self._closing:
+            return
+        out, self._control, self._control_bytes = self._control, [], 0
+        ready = self._ready
+        room = self._hub.limits.write_bytes_max
+        while ready and room > 0:
+            outlet = ready.popleft()
+            room -= outlet.fill(out, room)
+            if outlet.subscription.ready:
+                ready.append(outlet)
+            else:
+                outlet.queued = False
+        if out:
+            self.spoke = True
+            self.link.write(b"".join(out))
+        if ready:
+            self._mark()
+        if self._reading_paused and not self._blocked:
+            self._reading_paused = False
+            self.link.resume_reading()
+
+    def tick(self, now_s: float, sweep_s: float) -> None:
+        """Look at the clock: log in in time, send beats, notice a dead peer."""
+        if self.heard:
+            self.heard, self.silent_since_s = False, now_s
+        if self.spoke:
+            self.spoke, self.idle_since_s = False, now_s
+        if self._closing:
+            return
+        if self.session.state is not State.OPEN:
+            if (now_s - self.opened_s) * 1000 > self._hub.limits.login_ms_max:
+                self.fail(LoginError("Login timed out", f"CONNECT must be complete within {self._hub.limits.login_ms_max} ms."))
+            return
+        beat = self.session.heartbeat
+        if beat.peer_dead(now_s - self.silent_since_s):
+            self.fail(ProtocolError("Heart-beat missed", f"Nothing came for more than twice {beat.receive_ms} ms."))
+        elif beat.send_due(now_s - self.idle_since_s, sweep_s) and not self._blocked:
+            self.idle_since_s = now_s
+            self._reply(serializer.BEAT)
+
+    # --- answers
+
+    def fail(self, error: HeliographError, receipt: str | None = None) -> None:
+        """End the session with an ERROR that says why; nothing is delivered after it."""
+        if self._closing:
+            return
+        log.info("error", peer=self.link.peer, login=self._login, message=error.message, detail=error.detail)
+        self._reply(serializer.error(error, self.session.version, receipt))
+        self.close(error.close_code, error.message)
+
+    def close(self, close_code: int = 1000, reason: str = "") -> None:
+        """Write what has been answered, then close in good order."""
+        if self._closing:
+            return
+        self._closing = True
+        self._release()
+        self.flush()
+        self.link.finish(close_code, reason)
+
+    @property
+    def _login(self) -> str:
+        return self.principal.login if self.principal is not None else ""
+
+    def _reply(self, frame: bytes) -> None:
+        data = self.link.wrap(frame)
+        self._control.append(data)
+        self._control_bytes += len(data)
+        if self._control_bytes > self._hub.limits.control_bytes_max and not self._reading_paused and not self._closing:
+            self._reading_paused = True
+            self.link.pause_reading()
+        self._mark()
+
+    def _receipt(self, receipt: str | None) -> None:
+        if receipt is not None:
+            self._reply(serializer.receipt(receipt, self.session.version))
+
+    def _mark(self) -> None:
+        if not self._marked:
+            self._marked = True
+            self._hub.outbox.mark(self)
+
+    def _release(self) -> None:
+        outlets, self._outlets = self._outlets, {}
+        self._ready.clear()
+        for outlet in outlets.values():
+            outlet.subscription.close()
+
+    # --- verbs
+
+    def _do(self, events: list[Event]) -> None:
+        """Do what the client asked for, in order, up to the first fault."""
+        for event in events:
+            try:
+                _VERBS[type(event)](self, event)
+            except HeliographError as error:
+                self.fail(error, getattr(event, "receipt", None))
+            except Exception:
+                log.exception("bug", peer=self.link.peer, verb=type(event).__name__)
+                self.fail(ServerError("Internal error", "The server has a fault; it is in its log."))
+            if self._closing:
+                return
+
+    def _on_connect(self, event: Connect) -> None:
+        credentials = (event.login, event.passcode) if event.login else self.link.credentials
+        if credentials is None:
+            raise LoginError(
+                "Bad CONNECT",
+                "Credentials are missing: send 'Authorization: Basic …' in the WebSocket handshake, or 'login' and "
+                "'passcode' in CONNECT.",
+            )
+        self.link.pause_reading()
+        self._login_task = self._hub.loop.create_task(self._log_in(*credentials))
+
+    async def _log_in(self, login: str, passcode: str) -> None:
+        try:
+            self.principal = await self._hub.authenticator.authenticate(login, passcode)
+        except HeliographError as error:
+            self.fail(error)
+            return
+        finally:
+            self._login_task = None
+        if self._closing:
+            return
+        session = self.session
+        session.accept()
+        self._publisher = self._hub.broker.publisher(self.principal)
+        self.silent_since_s = self._hub.loop.time()
+        log.debug("connected", peer=self.link.peer, login=self._login, version=session.version)
+        self._reply(serializer.connected(session.version, session.id, session.heartbeat, self._hub.server_name))
+        self.link.resume_reading()
+        self._do(session.resume())
+
+    def _on_send(self, event: Send) -> None:
+        receipt = event.receipt
+        confirm = None if receipt is None else partial(self._stored, receipt)
+        self._publisher.publish(event.destination, event.headers, event.body, confirm)
+
+    def _stored(self, receipt: str | None, error: HeliographError | None) -> None:
+        if error is not None:
+            self.fail(error, receipt)
+        elif not self._closing:
+            self._receipt(receipt)
+
+    def _on_subscribe(self, event: Subscribe) -> None:
+        assert self.principal is not None
+        arguments.refuse_unsupported(event.headers)
+        outlet = Outlet(self, event)
+        outlet.subscription = self._hub.broker.subscribe(
+            self.principal, event.destination, AckMode(event.ack), event.prefetch_count, outlet.wake, outlet.ended
+        )
+        self._outlets[outlet.ack_prefix] = outlet
+        self._receipt(event.receipt)
+
+    def _on_unsubscribe(self, event: Unsubscribe) -> None:
+        outlet = self._outlets.pop(f"{event.tag}@@{self.session.id}@@")
+        outlet.subscription.close()
+        if outlet.queued:
+            self._ready.remove(outlet)
+        self._receipt(event.receipt)
+
+    def _on_ack(self, event: Ack) -> None:
+        outlet, tag = self.find_delivery(event.ack_id)
+        outlet.subscription.ack(tag)
+        outlet.wake_if_ready()
+        self._receipt(event.receipt)
+
+    def _on_nack(self, event: Nack) -> None:
+        outlet, tag = self.find_delivery(event.ack_id)
+        outlet.subscription.nack(tag, event.requeue)
+        outlet.wake_if_ready()
+        self._receipt(event.receipt)
+
+    def _on_commit(self, event: Commit) -> None:
+        """All or nothing: everything is checked before anything is done."""
+        sends = [action for action in event.actions if isinstance(action, Send)]
+        for send in sends:
+            self._publisher.check(send.destination, send.body)
+        check_settlements(self, event.actions)
+        stored = _Countdown(len(sends), partial(self._stored, event.receipt))
+        for action in event.actions:
+            if isinstance(action, Send):
+                self._publisher.publish(action.destination, action.headers, action.body, stored)
+            else:
+                _VERBS[type(action)](self, action)
+
+    def _on_done(self, event: Done) -> None:
+        self._receipt(event.receipt)
+
+    def _on_disconnect(self, event: Disconnect) -> None:
+        self._receipt(event.receipt)
+        self.close()
+
+    def _on_violation(self, event: Violation) -> None:
+        self.fail(event.error, event.receipt)
+
+    def find_delivery(self, ack_id: str) -> tuple[Outlet, int]:
+        """The outlet and delivery tag that an acknowledgement names: ``{tag}@@{session}@@{n}`` (SESS-4)."""
+        prefix, separator, number = ack_id.rpartition("@@")
+        if not separator or not number.isascii() or not number.isdigit() or len(number) > 18:
+            raise ProtocolError("Invalid header", f"{ack_id[:256]!r} is no ack id; repeat the one of the MESSAGE.")
+        outlet = self._outlets.get(prefix + separator)
+        if outlet is None:
+            raise ProtocolError(
+                "Subscription not found",
+                f"{ack_id[:256]!r} belongs to no open subscription of this connection that wants acknowledgements.",
+            )
+        return outlet, int(number)
+
+
+class _Countdown:
+    """A ``Confirm`` that waits for ``count`` confirmations and passes on the first error, or None."""
+
+    __slots__ = ("_confirm", "_error", "_left")
+
+    def __init__(self, count: int, confirm: Callable[[HeliographError | None], None]) -> None:
+        self._left = count
+        self._error: HeliographError | None = None
+        self._confirm = confirm
+        if not count:
+            confirm(None)
+
+    def __call__(self, error: HeliographError | None) -> None:
+        self._left -= 1
+        self._error = self._error or error
+        if not self._left:
+            self._confirm(self._error)
+
+
+#: One wire verb, one place to look.
+_VERBS: dict[type[Any], Callable[[StompConnection, Any], None]] = {
+    Connect: StompConnection._on_connect,
+    Send: StompConnection._on_send,
+    Subscribe: StompConnection._on_subscribe,
+    Unsubscribe: StompConnection._on_unsubscribe,
+    Ack: StompConnection._on_ack,
+    Nack: StompConnection._on_nack,
+    Commit: StompConnection._on_commit,
+    Done: StompConnection._on_done,
+    Disconnect: StompConnection._on_disconnect,
+    Violation: StompConnection._on_violation,
+}
+

@@ -1,0 +1,33 @@
+"""The clock of all connections: one timer for heart-beats and login time-outs, on the monotonic clock."""
+
+from __future__ import annotations
+
+import asyncio
+
+from heliograph.server.hub import Hub
+
+#: How often the connections are looked at, seconds: a fifth of the shortest heart-beat.
+SWEEP_S = 0.2
+
+
+class Sweeper:
+    """Calls ``StompConnection.tick`` on every connection, every ``SWEEP_S``."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._timer = self._hub.loop.call_later(SWEEP_S, self._sweep)
+
+    def stop(self) -> None:
+        """End."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _sweep(self) -> None:
+        now = self._hub.loop.time()
+        for connection in list(self._hub.connections):
+            connection.tick(now, SWEEP_S)
+        self.start()

@@ -1,0 +1,96 @@
+"""The plain TCP listener, for clients that know no WebSocket; the same session, without framing."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+
+from heliograph.server.hub import Hub
+from heliograph.server.stomp_connection import StompConnection
+
+
+async def listen(hub: Hub, host: str, port: int, tls: ssl.SSLContext | None) -> asyncio.Server:
+    """Accept STOMP connections on ``host``:``port``."""
+    return await hub.loop.create_server(lambda: TcpLink(hub), host, port, ssl=tls, backlog=4_096)
+
+
+class TcpLink(asyncio.Protocol):
+    """One TCP connection; see ``server.link.Link``."""
+
+    framing = "tcp"
+    credentials: tuple[str, str] | None = None  # a plain stream has no handshake that could carry them
+
+    def __init__(self, hub: Hub) -> None:
+        self.peer = ""
+        self._hub = hub
+        self._connection: StompConnection | None = None
+        self._linger: asyncio.TimerHandle | None = None
+
+    # --- from asyncio
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Accepted."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        if self._hub.full:
+            transport.abort()
+            return
+        transport.set_write_buffer_limits(high=self._hub.limits.write_bytes_max)
+        address = transport.get_extra_info("peername") or ("?", 0)
+        self.peer = f"{address[0]}:{address[1]}"
+        self._connection = StompConnection(self._hub, self)
+
+    def data_received(self, data: bytes) -> None:
+        """Octets of the stream, in pieces of any size."""
+        if self._connection is not None:
+            self._connection.receive(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is gone."""
+        if self._linger is not None:
+            self._linger.cancel()
+        if self._connection is not None:
+            self._connection.lost()
+
+    def pause_writing(self) -> None:
+        """The peer does not read as fast as we write."""
+        if self._connection is not None:
+            self._connection.block()
+
+    def resume_writing(self) -> None:
+        """It has read."""
+        if self._connection is not None:
+            self._connection.unblock()
+
+    # --- from the connection
+
+    @staticmethod
+    def wrap(frame: bytes) -> bytes:
+        """See ``Link``: a stream needs no framing."""
+        return frame
+
+    def write(self, data: bytes) -> None:
+        """See ``Link``."""
+        if not self._transport.is_closing():
+            self._transport.write(data)
+
+    def finish(self, close_code: int, reason: str) -> None:
+        """See ``Link``: end our half, then wait for the peer's; a reset could destroy what it has not read yet."""
+        if self._transport.is_closing():
+            return
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        self._linger = self._hub.loop.call_later(self._hub.limits.linger_ms_max / 1000, self.abort)
+
+    def abort(self) -> None:
+        """See ``Link``."""
+        self._transport.abort()
+
+    def pause_reading(self) -> None:
+        """See ``Link``."""
+        self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """See ``Link``."""
+        if not self._transport.is_closing():
+            self._transport.resume_reading()

@@ -1,0 +1,222 @@
+"""The WebSocket listener: picows does the framing, this the rest of RFC 6455 and the hand-over to STOMP.
+
+Every STOMP frame is a WebSocket message of its own, as existing clients are used to; those of one turn of
+the loop leave in one write.  A message is text when its octets are UTF-8, else binary.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import logging
+import ssl
+from struct import Struct as Packing
+from typing import Any
+
+from picows import (
+    WSCloseCode,
+    WSFrame,
+    WSListener,
+    WSMsgType,
+    WSTransport,
+    WSUpgradeRequest,
+    WSUpgradeResponse,
+    WSUpgradeResponseWithListener,
+    ws_create_server,
+)
+
+from heliograph.server.handshake import Handshake, HandshakeRefused, check_handshake
+from heliograph.server.hub import Hub
+from heliograph.server.stomp_connection import StompConnection
+
+#: Room in a WebSocket message for a STOMP frame that is just over its limit, so that it gets its ERROR.
+_SLACK_BYTES = 65_536
+_READ_BUFFER_BYTES = 2_048  #: per connection to begin with; it grows with what comes at once
+_TEXT, _BINARY, _CONTINUATION, _CLOSE = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION, WSMsgType.CLOSE
+
+#: First octet (FIN and opcode) and length, RFC 6455 section 5.2.
+_HEAD_7, _HEAD_16, _HEAD_64 = Packing(">BB").pack, Packing(">BBH").pack, Packing(">BBQ").pack
+
+
+def websocket_message(payload: bytes) -> bytes:
+    """``payload`` as one unmasked message."""
+    first = 0x81
+    if not payload.isascii():
+        try:
+            payload.decode()
+        except UnicodeDecodeError:
+            first = 0x82
+    size = len(payload)
+    if size < 126:
+        return _HEAD_7(first, size) + payload
+    if size < 65_536:
+        return _HEAD_16(first, 126, size) + payload
+    return _HEAD_64(first, 127, size) + payload
+
+
+async def listen(
+    hub: Hub, host: str, port: int, tls: ssl.SSLContext | None, allowed_origins: frozenset[str]
+) -> asyncio.Server:
+    """Accept WebSocket connections on ``host``:``port``, path ``/ws``."""
+    limits = hub.limits
+
+    def accept(request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
+        try:
+            if hub.full:
+                raise HandshakeRefused(503, "Too many connections (connections_max); try later.", {"Retry-After": "5"})
+            headers: Any = request.headers
+            handshake = check_handshake(request.path.decode("latin-1"), headers, allowed_origins)
+            headers["Connection"] = "Upgrade"  # picows knows no list of tokens here, and Firefox sends one
+        except HandshakeRefused as refused:
+            return _answer(refused.status, refused.detail, refused.headers)
+        except Exception:
+            logging.getLogger("heliograph.websocket").exception("handshake failed")
+            return _answer(500, "The server has a fault; it is in its log.", {})
+        extra = {"Sec-WebSocket-Protocol": handshake.subprotocol} if handshake.subprotocol else {}
+        return WSUpgradeResponseWithListener(
+            WSUpgradeResponse.create_101_response(extra), WebSocketLink(hub, handshake)
+        )
+
+    return await ws_create_server(
+        accept,
+        host,
+        port,
+        ssl=tls,
+        backlog=4_096,
+        websocket_handshake_timeout=limits.handshake_ms_max / 1000,
+        max_frame_size=limits.head_bytes_max + limits.body_bytes_max + _SLACK_BYTES,
+        read_buffer_init_size=_READ_BUFFER_BYTES,
+        logger_name=_quiet,
+    )
+
+
+def _answer(status: int, detail: str, headers: dict[str, str]) -> WSUpgradeResponseWithListener:
+    body = detail.encode() + b"\n"
+    return WSUpgradeResponseWithListener(WSUpgradeResponse.create_error_response(status, body, headers), None)
+
+
+#: picows logs every connection; ours are logged by name and login in ``stomp_connection``.
+_quiet = logging.LoggerAdapter(logging.getLogger("heliograph.picows"), {})
+_quiet.logger.setLevel(logging.CRITICAL)
+
+
+class WebSocketLink(WSListener):
+    """One WebSocket; see ``server.link.Link``."""
+
+    framing = "ws"
+    wrap = staticmethod(websocket_message)
+
+    def __init__(self, hub: Hub, handshake: Handshake) -> None:
+        self.credentials = handshake.credentials
+        self.peer = ""
+        self._hub = hub
+        self._fragments: codecs.IncrementalDecoder | bool = False  # inside a fragmented message; its decoder if text
+        self._linger: asyncio.TimerHandle | None = None
+
+    # --- from picows
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """The handshake is done."""
+        self._transport = transport
+        self._socket = transport.underlying_transport
+        self._socket.set_write_buffer_limits(high=self._hub.limits.write_bytes_max)
+        address = self._socket.get_extra_info("peername") or ("?", 0)
+        self.peer = f"{address[0]}:{address[1]}"
+        self._connection = StompConnection(self._hub, self)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """A data or control frame, unmasked."""
+        kind = frame.msg_type
+        if frame.rsv1 or frame.rsv2 or frame.rsv3:
+            self._violate(WSCloseCode.PROTOCOL_ERROR, "a reserved bit is set, and no extension was agreed on")
+        elif (kind == _TEXT or kind == _BINARY) and frame.fin and not self._fragments:
+            data = frame.get_payload_as_bytes()
+            if kind == _BINARY or data.isascii() or self._is_utf8(data):
+                self._connection.receive(data)
+        elif kind == _CLOSE:
+            if not transport.is_close_frame_sent:
+                transport.send_close(frame.get_close_code())
+            transport.disconnect()
+        elif kind == _TEXT or kind == _BINARY or kind == _CONTINUATION:
+            self._on_fragment(kind, frame)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        """The socket is gone."""
+        if self._linger is not None:
+            self._linger.cancel()
+        self._connection.lost()
+
+    def pause_writing(self) -> None:
+        """The peer does not read as fast as we write."""
+        self._connection.block()
+
+    def resume_writing(self) -> None:
+        """It has read."""
+        self._connection.unblock()
+
+    # --- from the connection
+
+    def write(self, data: bytes) -> None:
+        """See ``Link``."""
+        if not self._transport.is_close_frame_sent and not self._transport.is_disconnected:
+            self._socket.write(data)
+
+    def finish(self, close_code: int, reason: str) -> None:
+        """See ``Link``: CLOSE, end of our half, then wait for the peer's half.
+
+        Closing at once would answer octets still on their way with a reset, which can destroy what the peer has
+        not read yet (RFC 6455 section 7.1.1).
+        """
+        if self._transport.is_disconnected:
+            return
+        if not self._transport.is_close_frame_sent:
+            self._transport.send_close(WSCloseCode(close_code), reason.encode()[:120])
+        if self._socket.can_write_eof():
+            self._socket.write_eof()
+        self._linger = self._hub.loop.call_later(self._hub.limits.linger_ms_max / 1000, self.abort)
+
+    def abort(self) -> None:
+        """See ``Link``."""
+        self._transport.disconnect(graceful=False)
+
+    def pause_reading(self) -> None:
+        """See ``Link``."""
+        self._socket.pause_reading()
+
+    def resume_reading(self) -> None:
+        """See ``Link``."""
+        self._socket.resume_reading()
+
+    # --- RFC 6455, what picows leaves to us
+
+    def _on_fragment(self, kind: WSMsgType, frame: WSFrame) -> None:
+        """Section 5.4.  STOMP is a stream, so a fragment is fed as it comes."""
+        if (kind == _CONTINUATION) is not bool(self._fragments):
+            what = "a continuation with nothing to continue" if kind == _CONTINUATION else "a message inside another"
+            self._violate(WSCloseCode.PROTOCOL_ERROR, what)
+            return
+        if kind == _TEXT:
+            self._fragments = codecs.getincrementaldecoder("utf-8")()
+        elif kind == _BINARY:
+            self._fragments = True
+        data = frame.get_payload_as_bytes()
+        decoder = self._fragments
+        if frame.fin:
+            self._fragments = False
+        if decoder is True or self._is_utf8(data, decoder, final=frame.fin):
+            self._connection.receive(data)
+
+    def _is_utf8(self, data: bytes, decoder: Any = None, final: bool = True) -> bool:
+        try:
+            if decoder is None:
+                data.decode()
+            else:
+                decoder.decode(data, final)
+        except UnicodeDecodeError:
+            self._violate(WSCloseCode.INVALID_TEXT, "a text message that is not UTF-8; send binary ones")
+            return False
+        return True
+
+    def _violate(self, code: WSCloseCode, reason: str) -> None:
+        """A violation of RFC 6455 has no STOMP form: it is a close code with a reason."""
+        self._connection.close(code.value, reason)
