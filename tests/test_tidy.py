@@ -6,6 +6,8 @@ That every module and public name has a docstring is ruff's to check (D1).
 import ast
 import re
 import subprocess
+import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -143,6 +145,20 @@ def test_imports_follow_the_arrows(path: Path):
 def test_the_arrows_see_every_form_of_import(source: str, rooms: set[str]):
     reached = rooms_imported(ast.parse(source), "heliograph.server.websocket", is_package=False)
     assert {room for _, room in reached} == rooms
+
+
+def test_the_client_needs_no_extra():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    base = {re.split(r"\W", requirement)[0] for requirement in project["dependencies"]} | {"heliograph"}
+    report(
+        [
+            f"{where(path, line)}: {name} is not among the base dependencies"
+            for path in SOURCES
+            if room_of(dotted(path)) in {"client"} | ARROWS["client"] | FOR_ALL
+            for line, name in imported(parsed(path), dotted(path), path.name == "__init__.py")
+            if name.split(".")[0] not in sys.stdlib_module_names | base
+        ]
+    )
 
 
 def test_no_room_is_called_after_nothing():
