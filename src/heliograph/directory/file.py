@@ -1,0 +1,181 @@
+"""The operator's directory file: its shape in TOML, and reading it.
+
+What one entry can get wrong by itself (types, unknown and missing keys) is refused here; what takes a
+look at other entries, or at a value, is ``build``'s.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct, ValidationError, inspect
+
+from heliograph.directory.fault import did_you_mean, directory_fault
+from heliograph.directory.secret import Secret
+from heliograph.errors import SettingsError
+
+
+class SystemEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An analytics system; each message type is switched on one by one (FEED-2)."""
+
+    name: str
+    secret: Secret
+    message_types: tuple[str, ...] = ()
+
+
+class GrantEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The message types of one system that a partner may subscribe to."""
+
+    system: str
+    message_types: tuple[str, ...]
+
+
+class AccountEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An end customer of a partner.  ``cameras``: camera ids; absent means any, empty means none."""
+
+    id: int
+    cameras: tuple[int, ...] | None = None
+
+
+class PartnerEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A partner: consumes the events of its own accounts.  It logs in with ``email`` (SESS-1)."""
+
+    id: int
+    name: str
+    email: str
+    password: Secret
+    grants: tuple[GrantEntry, ...] = ()
+    accounts: tuple[AccountEntry, ...] = ()
+
+
+class MessageTypeEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An operator's own message type.  ``key``: any words.  ``body``: relayed unread, text or binary."""
+
+    name: str
+    key: Literal["#"]
+    body: Literal["any"]
+
+
+class ServiceEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A program of the operator's own; its rights are destinations with patterns, across partners."""
+
+    name: str
+    secret: Secret
+    subscribe: tuple[str, ...] = ()
+    publish: tuple[str, ...] = ()
+
+
+class DirectoryFile(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A whole file.  An empty one is a directory in which nobody exists."""
+
+    systems: tuple[SystemEntry, ...] = ()
+    partners: tuple[PartnerEntry, ...] = ()
+    message_types: tuple[MessageTypeEntry, ...] = ()
+    services: tuple[ServiceEntry, ...] = ()
+
+    def secrets(self) -> dict[str, Secret]:
+        """What each login's password is, to be hashed at start.  Logins are unique once ``build`` has passed."""
+        secrets = {system.name: system.secret for system in self.systems}
+        secrets.update((partner.email, partner.password) for partner in self.partners)
+        secrets.update((service.name, service.secret) for service in self.services)
+        return secrets
+
+
+def read_directory_file(path: Path) -> DirectoryFile:
+    """Read and check one file.  SettingsError names the file, the place in it and how to mend it.
+
+    The errors of the readers below are not chained: some of them hold the whole text, passwords included.
+    """
+    tables = _read_toml(path)
+    try:
+        return msgspec.convert(tables, DirectoryFile, dec_hook=_decode_secret)
+    except ValidationError as error:
+        text = str(error)
+    raise _shape_fault(path, text)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    text = _read_text(path)
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        what = str(error)
+    except RecursionError:
+        what = "arrays or tables nested too deep (at end of document)"
+    what = what.replace("(at end of document)", f"(at the end, line {text.count(chr(10)) + 1})")
+    raise directory_fault(path, "", f"this is not TOML: {what}. Mend that line; https://toml.io has the grammar.")
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        fault = directory_fault(path, "", "there is no such file. Check the path.")
+    except OSError as error:
+        fault = directory_fault(path, "", f"it cannot be read: {error.strerror}. It must be a file that you may read.")
+    except UnicodeDecodeError as error:
+        fault = directory_fault(path, "", f"octet {error.start} is not UTF-8. TOML is UTF-8; save the file as that.")
+    raise fault
+
+
+def _decode_secret(kind: type, value: object) -> Secret:
+    if kind is Secret and isinstance(value, str):
+        return Secret(value)
+    raise TypeError(f"Expected `str`, got `{type(value).__name__}`")
+
+
+# msgspec tells a fault in one line, such as: Expected `str`, got `int` - at `$.partners[0].name`
+_PLACE = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<place>.*)`)?", re.DOTALL)
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
+_MISSING = re.compile(r"Object missing required field `(.*)`")
+_TYPE = re.compile(r"Expected `(.*)`, got `(.*)`")
+_TOML_NAMES = {
+    "str": "a string",
+    "int": "an integer",
+    "float": "a float",
+    "bool": "a boolean",
+    "array": "an array",
+    "array | null": "an array",
+    "list": "an array",
+    "object": "a table",
+    "dict": "a table",
+    "date": "a date",
+    "time": "a time",
+    "datetime": "a date and time",
+}
+
+
+def _shape_fault(path: Path, text: str) -> SettingsError:
+    parts = _PLACE.fullmatch(text)
+    what, place = (parts["what"], parts["place"] or "") if parts else (text, "")
+    if unknown := _UNKNOWN.fullmatch(what):
+        key = unknown[1]
+        return directory_fault(path, _inside(place, key), f"unknown key.{did_you_mean(key, _keys_at(place))}")
+    if missing := _MISSING.fullmatch(what):
+        return directory_fault(path, _inside(place, missing[1]), "this key is missing. Add it.")
+    if kinds := _TYPE.fullmatch(what):
+        wanted, found = (_TOML_NAMES.get(kind, kind) for kind in kinds.groups())
+        return directory_fault(path, place, f"expected {wanted}, found {found}.")
+    if place.endswith((".key", ".body")):
+        only = "#" if place.endswith(".key") else "any"
+        return directory_fault(path, place, f"an operator's own message type has {only!r} here, and nothing else yet.")
+    return directory_fault(path, place, f"{what}.")
+
+
+def _inside(place: str, key: str) -> str:
+    return f"{place}.{key}" if place else key
+
+
+def _keys_at(place: str) -> list[str]:
+    """The keys that the table at ``place`` may have."""
+    kind: inspect.Type = inspect.type_info(DirectoryFile)
+    for step in re.findall(r"\w+", place):
+        if isinstance(kind, inspect.StructType) and not step.isdigit():
+            kind = next(field.type for field in kind.fields if field.encode_name == step)
+        elif isinstance(kind, inspect.VarTupleType):
+            kind = kind.item_type
+    return [field.encode_name for field in kind.fields] if isinstance(kind, inspect.StructType) else []
