@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import Protocol
 
 
@@ -32,3 +34,10 @@ class Link(Protocol):
 
     def resume_reading(self) -> None:
         """Read again."""
+
+
+def half_close(transport: asyncio.Transport) -> None:
+    """End our half after what was written; the peer's may still come.  TLS has no half."""
+    if transport.can_write_eof():
+        with contextlib.suppress(OSError):  # the peer was quicker
+            transport.write_eof()

@@ -6,6 +6,7 @@ import asyncio
 import ssl
 
 from heliograph.server.hub import Hub
+from heliograph.server.link import half_close
 from heliograph.server.stomp_connection import StompConnection
 
 
@@ -78,8 +79,7 @@ class TcpLink(asyncio.Protocol):
         """See ``Link``: end our half, then wait for the peer's; a reset could destroy what it has not read yet."""
         if self._transport.is_closing():
             return
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
+        half_close(self._transport)
         self._linger = self._hub.loop.call_later(self._hub.limits.linger_ms_max / 1000, self.abort)
 
     def abort(self) -> None:

@@ -27,6 +27,7 @@ from picows import (
 
 from heliograph.server.handshake import Handshake, HandshakeRefused, check_handshake
 from heliograph.server.hub import Hub
+from heliograph.server.link import half_close
 from heliograph.server.stomp_connection import StompConnection
 
 #: Room in a WebSocket message for a STOMP frame that is just over its limit, so that it gets its ERROR.
@@ -171,8 +172,7 @@ class WebSocketLink(WSListener):
             return
         if not self._transport.is_close_frame_sent:
             self._transport.send_close(WSCloseCode(close_code), reason.encode()[:120])
-        if self._socket.can_write_eof():
-            self._socket.write_eof()
+        half_close(self._socket)
         self._linger = self._hub.loop.call_later(self._hub.limits.linger_ms_max / 1000, self.abort)
 
     def abort(self) -> None:
