@@ -23,6 +23,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     head_bytes_max: int = 65_536  #: command and all headers of one frame
     body_bytes_max: int = 1_048_576  #: an event has about 400 octets
     parsed_heads_max: int = 32_768  #: process-wide cache of SEND header blocks
+    parsed_head_bytes_max: int = 1_024  #: a longer one is parsed each time, so that the cache stays small in octets too
 
     # --- names
     routing_key_bytes_max: int = 255  #: AMQP 0-9-1 short string
@@ -33,7 +34,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     subscriptions_max: int = 1_024  #: per connection
     transactions_max: int = 16  #: open at once per connection, as RabbitMQ
     transaction_actions_max: int = 1_024  #: SEND, ACK and NACK in one transaction, as RabbitMQ
-    transaction_bytes_max: int = 4_194_304  #: bodies held by the open transactions of one connection
+    transaction_bytes_max: int = 4_194_304  #: held by the open transactions of one connection
     heartbeat_ms_min: int = 1_000  #: the floor of both directions
     heartbeat_ms_max: int = 2_147_483_647  #: more than any timer of a client can count
     prefetch_count_default: int = 1_000  #: RabbitMQ has no limit here; a client that acknowledges in batches still fits

@@ -24,14 +24,13 @@ class Broker:
         self._directory = directory
         self._limits = limits
         self._publishers: dict[Principal, Publisher] = {}  # bounded by the directory
-        for exchange in directory.exchanges:
-            engine.declare(exchange)
+        self._exchanges = {name: engine.declare(name) for name in directory.exchanges}
 
     def publisher(self, principal: Principal) -> Publisher:
         """The publisher of ``principal``, shared by all its connections; it refuses by itself who may not publish."""
         publisher = self._publishers.get(principal)
         if publisher is None:
-            publisher = Publisher(self._engine, self._directory, principal, self._limits)
+            publisher = Publisher(self._exchanges, self._directory, principal, self._limits)
             self._publishers[principal] = publisher
         return publisher
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from msgspec import Struct
 
 from heliograph.broker.authorization import publishable
-from heliograph.catalog.message_type import KeyFields
+from heliograph.catalog.routing_key import KeyFields
 from heliograph.directory.directory import Directory, Exchange
 from heliograph.directory.principal import Principal
-from heliograph.engine.interface import Confirm, Engine
+from heliograph.engine.interface import Confirm, Envelope, Publish
 from heliograph.errors import DestinationError
 from heliograph.generational_cache import GenerationalCache
 from heliograph.limits import Limits
@@ -18,50 +19,66 @@ from heliograph.topic.destination import parse_destination
 from heliograph.topic.words import parse_key
 
 
-class Plan(Struct, frozen=True, gc=False):
-    """What is known of a destination before a body comes: where it goes, and how its body is verified."""
+class Letter(Protocol):
+    """What is known of an event before its body: where it goes and the headers that go with it.  Hashable.
 
-    exchange: str
-    key: str
+    The same object comes again and again, since publishers repeat themselves.
+    """
+
+    destination: str
+    headers: Mapping[str, str]
+
+
+class Plan(Struct, frozen=True, gc=False):
+    """What came of a letter: how the bodies are verified, and the engine's way to the exchange."""
+
     verify: Callable[[bytes], None]
+    publish: Publish
+    envelope: Envelope
 
 
 class Publisher:
-    """``publish`` for one principal.  Plans are kept, since publishers repeat their keys."""
+    """``publish`` for one principal.  Plans are kept by letter."""
 
-    __slots__ = ("_directory", "_engine", "_limits", "_plans", "_principal")
+    __slots__ = ("_directory", "_exchanges", "_limits", "_plans", "_principal")
 
-    def __init__(self, engine: Engine, directory: Directory, principal: Principal, limits: Limits) -> None:
-        self._engine = engine
+    def __init__(
+        self, exchanges: Mapping[str, Publish], directory: Directory, principal: Principal, limits: Limits
+    ) -> None:
+        self._exchanges = exchanges
         self._directory = directory
         self._principal = principal
         self._limits = limits
-        self._plans: GenerationalCache[str, Plan] = GenerationalCache(limits.routes_max)
+        self._plans: GenerationalCache[Letter, Plan] = GenerationalCache(limits.routes_max)
 
-    def publish(self, destination: str, headers: Mapping[str, str], body: bytes, confirm: Confirm | None = None) -> int:
+    def publish(self, letter: Letter, body: bytes, confirm: Confirm | None = None) -> int:
         """Check and publish one event; its offset.
 
         Raises DestinationError, AccessError or BodyError; then nothing was published and ``confirm`` is not called.
         """
-        plan = self._plans.young.get(destination) or self._plan(destination)
+        plan = self._plans.young.get(letter) or self._plan(letter)
         plan.verify(body)
-        return self._engine.publish(plan.exchange, plan.key, headers, body, confirm)
+        return plan.publish(plan.envelope, body, confirm)
 
-    def check(self, destination: str, body: bytes) -> None:
+    def check(self, letter: Letter, body: bytes) -> None:
         """Raise what ``publish`` would raise, and publish nothing."""
-        self._plan(destination).verify(body)
+        self._plan(letter).verify(body)
 
-    def _plan(self, text: str) -> Plan:
-        plan = self._plans.get(text)
+    def _plan(self, letter: Letter) -> Plan:
+        plan = self._plans.get(letter)
         if plan is None:
-            destination = parse_destination(text)
+            destination = parse_destination(letter.destination)
             words = parse_key(destination.key, self._limits)
             exchange = publishable(self._directory, self._principal, destination, words)
             fields = exchange.message_type.parse_key(words)
             if fields is not None:
                 self._check_tenant(exchange, fields)
-            plan = Plan(destination.exchange, destination.key, exchange.message_type.verifier(fields))
-            self._plans.put(text, plan)
+            plan = Plan(
+                exchange.message_type.verifier(fields),
+                self._exchanges[exchange.name],
+                Envelope(exchange.name, destination.key, letter.headers),
+            )
+            self._plans.put(letter, plan)
         return plan
 
     def _check_tenant(self, exchange: Exchange, fields: KeyFields) -> None:

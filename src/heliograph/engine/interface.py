@@ -17,22 +17,42 @@ from heliograph.errors import HeliographError
 Confirm = Callable[[HeliographError | None], None]
 
 
-class Event(Struct, gc=False, eq=False):
-    """One event in an exchange; (``exchange``, ``offset``) is its identity, for ever.
+class Envelope:
+    """All of an event but offset and body: shared by events with the same key and headers.  Never changed.
 
-    ``offset``: increasing, not dense.  ``headers``: the publisher's, never changed.  ``size``: octets it is
-    counted with.  ``position``: sum of the sizes up to and with this one since the exchange was opened.
-    ``encoded``: a place for the front end to keep what it made of the event, so that it encodes once.
+    ``headers``: the publisher's.  ``wire``: a place for the front end to keep what it made of them.
     """
 
-    exchange: str
+    __slots__ = ("exchange", "headers", "key", "wire")
+
+    def __init__(self, exchange: str, key: str, headers: Mapping[str, str]) -> None:
+        self.exchange = exchange
+        self.key = key
+        self.headers = headers
+        self.wire: dict[Any, bytes] = {}
+
+
+class Event(Struct, gc=False, eq=False):
+    """One event in an exchange; (exchange, ``offset``) is its identity, for ever.
+
+    ``offset``: increasing, not dense.  ``size``: octets it is counted with.  ``position``: sum of the sizes up
+    to and with this one since the exchange was opened.  ``encoded``: a place for the front end to keep the
+    frames it made, so that it encodes once.
+    """
+
+    envelope: Envelope
     offset: int
-    key: str
-    headers: Mapping[str, str]
     body: bytes
     size: int
     position: int
     encoded: dict[Any, bytes]
+
+
+class Publish(Protocol):
+    """What publishes to one exchange."""
+
+    def __call__(self, envelope: Envelope, body: bytes, confirm: Confirm | None = None) -> int:
+        """Store and route one event; its offset.  ``confirm`` is called when it is stored, perhaps at once."""
 
 
 class Binding(Struct, frozen=True):
@@ -88,15 +108,10 @@ class Engine(Protocol):
     async def stop(self) -> None:
         """Store what is promised, then close."""
 
-    def declare(self, exchange: str) -> None:
-        """Make ``exchange`` exist; nothing happens if it does."""
+    def declare(self, exchange: str) -> Publish:
+        """Make ``exchange`` exist, if it does not; what publishes to it."""
 
-    def publish(self, exchange: str, key: str, headers: Mapping[str, str], body: bytes, confirm: Confirm | None) -> int:
-        """Store and route one event; its offset.  ``confirm`` is called when it is stored, perhaps at once."""
-
-    def subscribe(
-        self, binding: Binding, wake: Callable[[], None], ended: Callable[[HeliographError], None]
-    ) -> Feed:
+    def subscribe(self, binding: Binding, wake: Callable[[], None], ended: Callable[[HeliographError], None]) -> Feed:
         """A feed of what is published from now on.
 
         ``wake`` is called when something has become pending where nothing was; it must only take note.

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from heliograph.broker.subscription import AckMode, Subscription
-from heliograph.engine.interface import Event
+from heliograph.engine.interface import Envelope
 from heliograph.errors import HeliographError
 from heliograph.stomp import serializer
 from heliograph.stomp.events import Subscribe
 from heliograph.stomp.header import escape
+from heliograph.topic.destination import parse_destination
 
 if TYPE_CHECKING:
     from heliograph.server.stomp_connection import StompConnection
@@ -24,7 +25,7 @@ class Outlet:
     all say ``0``, ``1`` or ``sub-0``) share one encoded frame.  Else it is ``{tag}@@{session}@@{n}`` (SESS-4).
     """
 
-    __slots__ = ("_begin", "_connection", "_shared", "_version", "ack_prefix", "queued", "subscription", "tag")
+    __slots__ = ("_ack", "_begin", "_connection", "_key", "_version", "ack_prefix", "queued", "subscription")
 
     subscription: Subscription
 
@@ -32,12 +33,13 @@ class Outlet:
         self._connection = connection
         session = connection.session
         self._version = session.version
-        self.tag = request.tag
         self.ack_prefix = f"{request.tag}@@{session.id}@@"
         self.queued = False  # whether it stands in its connection's ``ready``
         begin = serializer.message_begin(request.id, self._version) + b"message-id:"
-        self._shared = begin + f" {self._version} {connection.link.framing}".encode()  # key in Event.encoded
-        self._begin = begin
+        self._key = begin + f" {self._version} {connection.link.framing}".encode()  # in Event.encoded
+        self._ack = escape(self.ack_prefix, self._version).encode()
+        exchange = parse_destination(request.destination).exchange.encode()
+        self._begin = begin + (exchange + b"@@" if request.ack == "auto" else self._ack)
 
     def wake(self) -> None:
         """There is something to deliver."""
@@ -61,40 +63,39 @@ class Outlet:
         return self._fill_leased(out, bytes_max)
 
     def _fill_shared(self, out: list[bytes], bytes_max: int) -> int:
-        key, size = self._shared, 0
+        key, version, size = self._key, self._version, 0
         for event in self.subscription.take(bytes_max):
             frame = event.encoded.get(key)
             if frame is None:
+                envelope, body = event.envelope, event.body
+                middle = envelope.wire.get(version) or self._middle(envelope)
                 frame = event.encoded[key] = self._connection.link.wrap(
-                    b"%b%b@@%d\nredelivered:false\n%b"
-                    % (self._begin, event.exchange.encode(), event.offset, self._rest(event))
+                    b"%b%d\nredelivered:false\n%b%d\n\n%b\0\n" % (self._begin, event.offset, middle, len(body), body)
                 )
             out.append(frame)
             size += len(frame)
         return size
 
     def _fill_leased(self, out: list[bytes], bytes_max: int) -> int:
-        connection, subscription, size = self._connection, self.subscription, 0
+        connection, subscription, version, size = self._connection, self.subscription, self._version, 0
         first = connection.delivery_tag + 1
         events = subscription.lease(first, bytes_max)
         connection.delivery_tag += len(events)
-        wrap = connection.link.wrap
-        begin, ack = self._begin, escape(self.ack_prefix, self._version).encode()
+        wrap, begin, ack = connection.link.wrap, self._begin, self._ack
         for tag, event in enumerate(events, first):
+            envelope, body = event.envelope, event.body
+            redelivered = _REDELIVERED[subscription.redelivered(event)]
+            middle = envelope.wire.get(version) or self._middle(envelope)
             frame = wrap(
-                b"%b%b%d\nredelivered:%b\nack:%b%d\n%b"
-                % (begin, ack, tag, _REDELIVERED[subscription.redelivered(event)], ack, tag,
-                   event.encoded.get(self._version) or self._rest(event))
-            )  # fmt: skip
+                b"%b%d\nredelivered:%b\nack:%b%d\n%b%d\n\n%b\0\n"
+                % (begin, tag, redelivered, ack, tag, middle, len(body), body)
+            )
             out.append(frame)
             size += len(frame)
         return size
 
-    def _rest(self, event: Event) -> bytes:
-        version = self._version
-        rest = event.encoded.get(version)
-        if rest is None:
-            rest = event.encoded[version] = serializer.message_rest(
-                f"/exchange/{event.exchange}/{event.key}", event.headers, event.body, version
-            )
-        return rest
+    def _middle(self, envelope: Envelope) -> bytes:
+        middle = envelope.wire[self._version] = serializer.message_middle(
+            f"/exchange/{envelope.exchange}/{envelope.key}", envelope.headers, self._version
+        )
+        return middle

@@ -72,8 +72,15 @@ class StompConnection:
     def receive(self, data: bytes) -> None:
         """Octets from the peer."""
         self.heard = True
-        if not self._closing:
-            self._do(self.session.receive(data))
+        known = self.session.receive_known(data)
+        if known is None:
+            if not self._closing:
+                self._do(self.session.receive(data))
+            return
+        try:
+            self._publisher.publish(*known)
+        except HeliographError as error:
+            self.fail(error)
 
     def block(self) -> None:
         """The socket takes no more: deliver nothing until it has drained."""
@@ -134,7 +141,11 @@ class StompConnection:
             return
         if self.session.state is not State.OPEN:
             if (now_s - self.opened_s) * 1000 > self._hub.limits.login_ms_max:
-                self.fail(LoginError("Login timed out", f"CONNECT must be complete within {self._hub.limits.login_ms_max} ms."))
+                self.fail(
+                    LoginError(
+                        "Login timed out", f"CONNECT must be complete within {self._hub.limits.login_ms_max} ms."
+                    )
+                )
             return
         beat = self.session.heartbeat
         if beat.peer_dead(now_s - self.silent_since_s):
@@ -238,7 +249,7 @@ class StompConnection:
     def _on_send(self, event: Send) -> None:
         receipt = event.receipt
         confirm = None if receipt is None else partial(self._stored, receipt)
-        self._publisher.publish(event.destination, event.headers, event.body, confirm)
+        self._publisher.publish(event.head, event.body, confirm)
 
     def _stored(self, receipt: str | None, error: HeliographError | None) -> None:
         if error is not None:
@@ -279,12 +290,12 @@ class StompConnection:
         """All or nothing: everything is checked before anything is done."""
         sends = [action for action in event.actions if isinstance(action, Send)]
         for send in sends:
-            self._publisher.check(send.destination, send.body)
+            self._publisher.check(send.head, send.body)
         check_settlements(self, event.actions)
         stored = _Countdown(len(sends), partial(self._stored, event.receipt))
         for action in event.actions:
             if isinstance(action, Send):
-                self._publisher.publish(action.destination, action.headers, action.body, stored)
+                self._publisher.publish(action.head, action.body, stored)
             else:
                 _VERBS[type(action)](self, action)
 
@@ -344,4 +355,3 @@ _VERBS: dict[type[Any], Callable[[StompConnection, Any], None]] = {
     Disconnect: StompConnection._on_disconnect,
     Violation: StompConnection._on_violation,
 }
-

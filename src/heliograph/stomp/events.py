@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from heliograph.errors import ClientError
-from heliograph.stomp.frame import MessageHeaders
+from heliograph.stomp.frame import SendHead
 
 
 class Connect(Struct):
@@ -25,10 +25,9 @@ class Connect(Struct):
 
 
 class Send(Struct, gc=False):
-    """SEND.  ``headers``: what a MESSAGE repeats of it."""
+    """SEND."""
 
-    destination: str
-    headers: MessageHeaders
+    head: SendHead
     body: bytes
     receipt: str | None
 

@@ -13,17 +13,18 @@ CLIENT_COMMANDS = frozenset(
 SERVER_COMMANDS = frozenset({"CONNECTED", "MESSAGE", "RECEIPT", "ERROR"})
 
 
-class MessageHeaders(dict[str, str]):
-    """The headers of a SEND that go on to the subscribers, in order; never changed once made.
+class SendHead:
+    """What all SENDs with the same head have in common.  One object for each head, so it is compared by identity.
 
-    ``wire`` holds them as header lines by version, filled when first needed: publishers repeat themselves.
+    ``headers``: what a MESSAGE repeats, in order.  Never changed once made.
     """
 
-    __slots__ = ("wire",)
+    __slots__ = ("destination", "headers", "transaction")
 
-    def __init__(self, *args: object) -> None:
-        super().__init__(*args)
-        self.wire: dict[str, bytes] = {}
+    def __init__(self, destination: str, headers: Mapping[str, str], transaction: str | None) -> None:
+        self.destination = destination
+        self.headers = headers
+        self.transaction = transaction
 
 
 class Head(Struct):
@@ -31,13 +32,13 @@ class Head(Struct):
 
     ``headers``: unescaped, the first of a repeated name wins, without ``receipt``.
     ``content_length``: octets, or -1 where the header is absent.
-    ``passed_on``: for SEND, what a MESSAGE repeats; made by the session when first needed.
+    ``send``: for SEND, once the session has found it legal.
     """
 
     command: str
     headers: Mapping[str, str]
     content_length: int = -1
-    passed_on: MessageHeaders | None = None
+    send: SendHead | None = None
 
 
 class Frame(Struct, gc=False):

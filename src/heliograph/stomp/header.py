@@ -12,7 +12,8 @@ An undefined escape is a fatal error in 1.1 and 1.2.  CONNECT and CONNECTED are 
 ("to remain backwards compatible with the 1.0 protocol").
 
 Deviation: a line feed has no form in 1.0 and a carriage return none in 1.0 and 1.1.  For a
-subscriber of such a version both are written as 1.2 would, so that no value can inject a header line.
+subscriber of such a version both are written as 1.2 would, so that no value can inject a header line; and so
+is a colon in a name for 1.0, or the name ``user-id:`` of one publisher would be ``user-id`` to that subscriber.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ _ENCODED: dict[str, dict[int, str]] = {
     V11: str.maketrans({"\\": "\\\\", "\r": "\\r", "\n": "\\n", ":": "\\c"}),
     V10: str.maketrans({"\r": "\\r", "\n": "\\n"}),
 }
+_ENCODED_NAME = _ENCODED | {V10: _ENCODED[V10] | str.maketrans({":": "\\c"})}
 
 
 def unescape(text: str, version: str) -> str:
@@ -57,14 +59,14 @@ def unescape(text: str, version: str) -> str:
 
 
 def escape(text: str, version: str) -> str:
-    """``text`` as a header name or value of ``version``."""
+    """``text`` as a header value of ``version``."""
     return text.translate(_ENCODED[version])
 
 
 def header_lines(headers: Mapping[str, str], version: str) -> bytes:
     """``name:value`` lines, each with its line feed, escaped for ``version``."""
-    table = _ENCODED[version]
-    return "".join([f"{k.translate(table)}:{v.translate(table)}\n" for k, v in headers.items()]).encode()
+    names, values = _ENCODED_NAME[version], _ENCODED[version]
+    return "".join([f"{k.translate(names)}:{v.translate(values)}\n" for k, v in headers.items()]).encode()
 
 
 def split_line(line: str, unescaped: Callable[[str], str]) -> tuple[str, str]:

@@ -14,6 +14,9 @@ Deliberate deviations, all towards the peer:
 * A NUL inside the body is taken when content-length spans it, in any frame.
 * The first of a repeated header wins in every version (1.0 says nothing, 1.1 and 1.2 say so).
 
+And one away from it: a head holds no NUL.  A forgotten empty line is seen at once, and no header can carry
+a second frame past the readers that look for the NUL first (nearly all clients do).
+
 Every head of a SEND is looked up in a cache before it is parsed, its ``receipt`` line cut out
 first since that is what differs from one frame of a publisher to the next.
 """
@@ -31,6 +34,9 @@ from heliograph.stomp.version import V12
 HeadCache = dict[str, GenerationalCache[bytes, Head]]
 
 _NEVER = 1 << 62
+#: How far the end of a head is looked for first.  Nearly all are shorter; and where many frames come in one piece,
+#: the search for one end of line must not run through all the others.
+_NEAR = 512
 _UNESCAPED = frozenset({"CONNECT", "STOMP", "CONNECTED"})
 
 
@@ -47,8 +53,8 @@ class Parser:
     ``pause_after`` it keeps the rest until ``feed(b"")`` (a CONNECT decides how what follows is read).
     """
 
-    __slots__ = ("_cache", "_commands", "_held", "_limits", "_wait_octet", "_wait_size",
-                 "bytes_max", "error", "pause_after", "paused", "version")  # fmt: skip
+    __slots__ = ("_cache", "_commands", "_held", "_limits", "_wait_octets", "_wait_size", "bytes_max", "caching",
+                 "error", "error_receipt", "pause_after", "paused", "version")  # fmt: skip
 
     def __init__(
         self, limits: Limits, cache: HeadCache | None = None, commands: frozenset[str] = CLIENT_COMMANDS
@@ -57,13 +63,25 @@ class Parser:
         self._cache = cache if cache is not None else head_cache(limits)
         self._commands = commands
         self._held = bytearray()  # of an incomplete frame, or what came while paused
-        self._wait_octet: bytes | None = None  # do not look at what is held again before this octet comes ...
+        self._wait_octets: tuple[bytes, ...] = ()  # do not look at what is held again before one of these comes ...
         self._wait_size = 0  # ... or so much is held
         self.version = V12
         self.bytes_max = _NEVER  #: octets that may be held; a limit beside those of ``Limits``
+        self.caching = True  #: whether the heads of this peer may be remembered for all
         self.error: ProtocolError | LimitError | None = None
+        self.error_receipt: str | None = None  #: of the frame that ``error`` is about
         self.pause_after: frozenset[str] = frozenset()
         self.paused = False
+
+    @property
+    def held(self) -> bool:
+        """Whether something incomplete is held."""
+        return bool(self._held)
+
+    @property
+    def heads(self) -> GenerationalCache[bytes, Head]:
+        """The parsed heads of SEND for this parser's version."""
+        return self._cache[self.version]
 
     def feed(self, data: bytes) -> list[Frame]:
         """The frames that ``data`` completes."""
@@ -83,9 +101,7 @@ class Parser:
         """What is held and ``data``, where that may hold a whole frame; otherwise nothing yet."""
         self._held += data
         size = len(self._held)
-        if data and (
-            self.paused or (size < self._wait_size and (self._wait_octet is None or self._wait_octet not in data))
-        ):
+        if data and (self.paused or (size < self._wait_size and not any(octet in data for octet in self._wait_octets))):
             self._check_held(size)
             return b""
         self.paused = False
@@ -100,25 +116,46 @@ class Parser:
                 pos += 1
             if pos == size:
                 return
-            end = data.find(b"\n\n", pos)
+            reach = pos + _NEAR
+            end = data.find(b"\n\n", pos, reach)
+            crlf = data.find(b"\n\r\n", pos, end if end >= 0 else reach)
+            if end < 0 and crlf < 0 and reach < size:
+                end, crlf = self._far_end(data, pos)
             start = end + 2
-            crlf = data.find(b"\n\r\n", pos, end if end >= 0 else size)
             if crlf >= 0:
                 end, start = crlf, crlf + 3
-            elif end < 0:
-                self._check_head(data, pos, size)
-                self._hold(data[pos:], b"\n", self._limits.head_bytes_max)
-                return
-            head, receipt = self._head(data[pos:end])
-            stop = self._body_end(head, data, pos, start, size)
+            try:
+                if end < 0:
+                    self._hold_head(data, pos, size)
+                    return
+                head, receipt = self._head(data[pos:end])
+                stop = self._body_end(head, data, pos, start, size)
+            except (ProtocolError, LimitError):
+                self.error_receipt = self._receipt_in(data[pos : end if end >= 0 else size])
+                raise
             if stop < 0:
                 return
             frames.append(Frame(head, receipt, data[start:stop]))
             pos = stop + 1
             if head.command in self.pause_after:
                 self.paused = True
-                self._hold(data[pos:], None, 0)
+                self._hold(data[pos:], (), 0)
                 return
+
+    def _far_end(self, data: bytes, pos: int) -> tuple[int, int]:
+        """Where the head at ``pos`` ends, with LF or with CRLF; -1 for what is not there within a head's limits.
+
+        In growing windows, so that the cost is that of this head, whatever stands behind it.
+        """
+        far = pos + self._head_room
+        window = _NEAR
+        while True:
+            window *= 8
+            reach = min(pos + window, far)
+            end = data.find(b"\n\n", pos, reach)
+            crlf = data.find(b"\n\r\n", pos, end if end >= 0 else reach)
+            if end >= 0 or crlf >= 0 or reach == far or reach >= len(data):
+                return end, crlf
 
     def _body_end(self, head: Head, data: bytes, pos: int, start: int, size: int) -> int:
         """Where the body's NUL stands, or -1 after holding what is incomplete."""
@@ -137,32 +174,49 @@ class Parser:
                     )
                 return stop
             self._check_held(stop + 1 - pos)
-            self._hold(data[pos:], None, stop + 1 - pos)
+            self._hold(data[pos:], (), stop + 1 - pos)
             return -1
         stop = data.find(b"\0", start, start + body_bytes_max + 1)
         if stop < 0:
             if size - start > body_bytes_max:
                 raise self._body_too_long("no NUL within that")
-            self._hold(data[pos:], b"\0", start - pos + body_bytes_max + 1)
+            self._hold(data[pos:], (b"\0",), start - pos + body_bytes_max + 1)
         return stop
 
     def _head(self, raw: bytes) -> tuple[Head, str | None]:
         receipt = None
         if (begin := raw.find(b"\nreceipt:")) >= 0:
             end = raw.find(b"\n", begin + 1)
-            line = raw[begin + 9 : end if end >= 0 else len(raw)]
-            receipt = self._unescape(self._text(line.removesuffix(b"\r")))
+            receipt = self._read_receipt(raw[begin + 9 : end if end >= 0 else len(raw)])
             raw = raw[:begin] + (raw[end:] if end >= 0 else b"")
         cache = self._cache[self.version]
         head = cache.young.get(raw) or cache.get(raw)
         if head is None:
             head = self._parse_head(raw)
-            if head.command == "SEND":
+            if head.command == "SEND" and self.caching and len(raw) <= self._limits.parsed_head_bytes_max:
                 cache.put(raw, head)
         return head, receipt
 
+    def _read_receipt(self, value: bytes) -> str:
+        """The text of a receipt header, which is not counted among ``header_count_max`` and ``head_bytes_max``."""
+        if len(value) > self._limits.header_line_bytes_max - 8:
+            raise self._line_too_long()
+        if value.find(b"\0") >= 0:
+            raise _nul_in_head()
+        return self._unescape(self._text(value.removesuffix(b"\r")))
+
+    def _receipt_in(self, raw: bytes) -> str | None:
+        """The receipt that a faulty head asks for, where that can be read."""
+        _, found, rest = raw.partition(b"\nreceipt:")
+        try:
+            return self._read_receipt(rest.partition(b"\n")[0]) if found else None
+        except (ProtocolError, LimitError):
+            return None
+
     def _parse_head(self, raw: bytes) -> Head:
-        self._check_head(raw, 0, len(raw))
+        if b"\0" in raw:
+            raise _nul_in_head()
+        self._check_head(raw, 0, len(raw), self._limits.head_bytes_max, self._limits.header_count_max)
         lines = self._text(raw).split("\n")
         command = lines[0].removesuffix("\r")
         if command not in self._commands:
@@ -187,9 +241,29 @@ class Parser:
         except UnicodeDecodeError as error:
             raise ProtocolError("Malformed header", f"Headers are UTF-8; octet {error.start} is not.") from None
 
-    def _hold(self, rest: bytes, octet: bytes | None, size: int) -> None:
+    def _hold_head(self, data: bytes, pos: int, size: int) -> None:
+        """Hold an incomplete head, unless it is over a limit already.
+
+        It may be longer than a whole one by a receipt's line and an end of line, since those are not counted.
+        """
+        limits = self._limits
+        if data.find(b"\0", pos, pos + self._head_room) >= 0:
+            raise _nul_in_head()
+        self._check_head(data, pos, size, self._head_room, limits.header_count_max + 2)
+        last_line = data.rfind(b"\n", pos, size) + 1
+        if last_line:
+            wait = min(self._head_room, last_line - pos + limits.header_line_bytes_max)
+        else:
+            wait = limits.command_bytes_max
+        self._hold(data[pos:], (b"\n", b"\0"), wait + 1)
+
+    @property
+    def _head_room(self) -> int:
+        return self._limits.head_bytes_max + self._limits.header_line_bytes_max + 4
+
+    def _hold(self, rest: bytes, octets: tuple[bytes, ...], size: int) -> None:
         self._held += rest
-        self._wait_octet, self._wait_size = octet, size
+        self._wait_octets, self._wait_size = octets, size
         self._check_held(len(self._held))
 
     def _check_held(self, size: int) -> None:
@@ -200,7 +274,7 @@ class Parser:
                 "(unauthenticated_bytes_max). Send CONNECT and wait for CONNECTED first.",
             )
 
-    def _check_head(self, data: bytes, pos: int, end: int) -> None:
+    def _check_head(self, data: bytes, pos: int, end: int, bytes_max: int, lines_max: int) -> None:
         """Refuse a head (perhaps incomplete) at data[pos:end] that is over a limit."""
         limits = self._limits
         line_end = data.find(b"\n", pos, end)
@@ -211,28 +285,38 @@ class Parser:
                 f"The first line has more than {limits.command_bytes_max} octets; a frame begins with a line "
                 "that holds nothing but the command.",
             )
-        if end - pos > limits.head_bytes_max:
+        if end - pos > bytes_max:
             raise LimitError(
                 "Headers too long", f"The head of a frame has at most {limits.head_bytes_max} octets (head_bytes_max)."
             )
-        count = data.count(b"\n", pos, end)
-        if count > limits.header_count_max:
+        if data.count(b"\n", pos, end) > lines_max:
             raise LimitError(
                 "Too many headers", f"A frame has at most {limits.header_count_max} headers (header_count_max)."
             )
         if end - pos > limits.header_line_bytes_max:
             longest = max(map(len, data[pos:end].split(b"\n")))
             if longest > limits.header_line_bytes_max:
-                raise LimitError(
-                    "Header too long",
-                    f"A header line has at most {limits.header_line_bytes_max} octets (header_line_bytes_max).",
-                )
+                raise self._line_too_long()
+
+    def _line_too_long(self) -> LimitError:
+        return LimitError(
+            "Header too long",
+            f"A header line has at most {self._limits.header_line_bytes_max} octets (header_line_bytes_max).",
+        )
 
     def _body_too_long(self, seen: str) -> LimitError:
         return LimitError(
             "Body too large",
             f"The body of a frame has at most {self._limits.body_bytes_max} octets (body_bytes_max); {seen}.",
         )
+
+
+def _nul_in_head() -> ProtocolError:
+    return ProtocolError(
+        "Malformed frame",
+        "There is a NUL before the empty line that ends the headers; a frame is its command, its headers, "
+        "an empty line, the body, then NUL.",
+    )
 
 
 def content_length(value: str | None) -> int:
@@ -244,5 +328,3 @@ def content_length(value: str | None) -> int:
             "Invalid header", f"content-length is {value[:32]!r}; it is a decimal number of octets, or absent."
         )
     return int(value)
-
-

@@ -1,7 +1,7 @@
 """The server's frames as octets.
 
-Every frame ends in NUL and LF, as existing clients are used to.  A MESSAGE is made of two parts: the
-beginning belongs to the delivery, the rest to the event and is shared by all its deliveries.
+Every frame ends in NUL and LF, as existing clients are used to.  A MESSAGE is put together by ``server.outlet``
+of a beginning that the subscription's deliveries share, its ids, a middle that events share, and the body.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from heliograph.errors import HeliographError
-from heliograph.stomp.frame import MessageHeaders
 from heliograph.stomp.header import escape, header_lines
 from heliograph.stomp.heartbeat import HeartBeat
 from heliograph.stomp.version import ALL_VERSIONS, V12
@@ -49,17 +48,6 @@ def message_begin(subscription_id: str | None, version: str) -> bytes:
     return f"MESSAGE\nsubscription:{escape(subscription_id, version)}\n".encode()
 
 
-def message_rest(destination: str, headers: Mapping[str, str], body: bytes, version: str) -> bytes:
-    """The rest of a MESSAGE, from ``destination`` on."""
-    if isinstance(headers, MessageHeaders):
-        lines = headers.wire.get(version)
-        if lines is None:
-            lines = headers.wire[version] = header_lines(headers, version)
-    else:
-        lines = header_lines(headers, version)
-    return b"destination:%b\n%bcontent-length:%d\n\n%b\0\n" % (
-        escape(destination, version).encode(),
-        lines,
-        len(body),
-        body,
-    )
+def message_middle(destination: str, headers: Mapping[str, str], version: str) -> bytes:
+    """From ``destination`` to where the number of the body's octets belongs; shared by events with equal headers."""
+    return f"destination:{escape(destination, version)}\n".encode() + header_lines(headers, version) + b"content-length:"

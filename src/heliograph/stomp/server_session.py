@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from enum import Enum
 
 from heliograph.errors import ClientError, LimitError, ProtocolError
+from heliograph.generational_cache import GenerationalCache
 from heliograph.limits import Limits
 from heliograph.stomp import heartbeat, version
 from heliograph.stomp.events import (
@@ -25,7 +26,7 @@ from heliograph.stomp.events import (
     Unsubscribe,
     Violation,
 )  # fmt: skip
-from heliograph.stomp.frame import Frame, Head, MessageHeaders
+from heliograph.stomp.frame import CLIENT_COMMANDS, Frame, Head, SendHead
 from heliograph.stomp.heartbeat import HeartBeat
 from heliograph.stomp.parser import HeadCache, Parser
 from heliograph.stomp.transactions import Action, Transactions
@@ -35,6 +36,10 @@ NOT_PASSED_ON = frozenset({
     "destination", "content-length", "receipt", "transaction", "login", "passcode",
     "subscription", "ack", "redelivered", "user-id", "x-stream-offset", "x-received-at", "x-replayed", "x-gap",
 })  # fmt: skip
+
+_NO_HEADS: GenerationalCache[bytes, Head] = GenerationalCache(2)  # stays empty
+_KNOWN_HEAD_BYTES_MAX = 1_024  # longer heads are not remembered
+_FRAME_ENDS = (b"\0", b"\0\n")
 
 ACK_MODES = ("auto", "client", "client-individual")
 
@@ -55,7 +60,7 @@ class ServerSession:
     (``accept``, then ``resume``) decides how the rest is read.  A ``Violation`` or ``Disconnect`` ends it.
     """
 
-    __slots__ = ("_limits", "_parser", "_readers", "_subscriptions", "_transactions",
+    __slots__ = ("_known_heads", "_limits", "_parser", "_readers", "_subscriptions", "_transactions",
                  "heartbeat", "id", "state", "version")  # fmt: skip
 
     def __init__(self, session_id: str, limits: Limits, cache: HeadCache | None = None) -> None:
@@ -65,14 +70,19 @@ class ServerSession:
         self.heartbeat = HeartBeat()
         self._limits = limits
         self._parser = Parser(limits, cache)
-        self._parser.pause_after = frozenset({"CONNECT", "STOMP"})
+        self._parser.pause_after = CLIENT_COMMANDS  # before the login one frame is read, whatever it is
         self._parser.bytes_max = limits.unauthenticated_bytes_max
+        self._parser.caching = False
         self._transactions: Transactions | None = None
         self._subscriptions: set[str] = set()
         self._readers = _READERS[State.NEW]
+        self._known_heads: GenerationalCache[bytes, Head] = _NO_HEADS
 
     def receive(self, data: bytes) -> list[Event]:
         """The events of ``data``."""
+        return self._read(data) if data else []
+
+    def _read(self, data: bytes) -> list[Event]:
         events: list[Event] = []
         readers = self._readers
         for frame in self._parser.feed(data):
@@ -87,19 +97,35 @@ class ServerSession:
             readers = self._readers
         if self._parser.error is not None and self.state is not State.OVER:
             self._end()
-            events.append(Violation(self._parser.error))
+            events.append(Violation(self._parser.error, self._parser.error_receipt))
         return events
+
+    def receive_known(self, data: bytes) -> tuple[SendHead, bytes] | None:
+        """Head and body where ``data`` is one whole SEND that begins like an earlier one; else None, use ``receive``.
+
+        Nearly every event comes this way: publishers repeat themselves, and put a frame into a message.
+        """
+        end = data.find(b"\n\n", 0, _KNOWN_HEAD_BYTES_MAX)
+        head = self._known_heads.young.get(data[:end])
+        if head is None or self._parser.held or head.send is None or head.send.transaction is not None:
+            return None
+        stop = end + 2 + head.content_length
+        if head.content_length < 0 or len(data) > stop + 2 or data[stop:] not in _FRAME_ENDS:
+            return None
+        return head.send, data[end + 2 : stop]
 
     def accept(self) -> None:
         """The login was right: the session is open.  ``resume`` reads what came meanwhile."""
         self._move(State.OPEN)
         self._parser.pause_after = frozenset()
         self._parser.bytes_max = 1 << 62
+        self._parser.caching = True
         self._parser.version = self.version
+        self._known_heads = self._parser.heads
 
     def resume(self) -> list[Event]:
         """The events of what was held back during the login."""
-        return self.receive(b"")
+        return self._read(b"")
 
     def ended(self, tag: str) -> None:
         """The server has ended the subscription ``tag`` by itself."""
@@ -115,12 +141,11 @@ class ServerSession:
         return Connect(headers.get("login", ""), headers.get("passcode", ""))
 
     def _send(self, frame: Frame) -> Event | None:
-        head = frame.head
-        passed_on = head.passed_on
-        if passed_on is None:
-            passed_on = head.passed_on = _passed_on(head)
-        send = Send(head.headers["destination"], passed_on, frame.body, frame.receipt)
-        return send if "transaction" not in head.headers else self._keep(frame, send)
+        head = frame.head.send
+        if head is None:
+            head = frame.head.send = _send_head(frame.head)
+        send = Send(head, frame.body, frame.receipt)
+        return send if head.transaction is None else self._keep(frame, send)
 
     def _subscribe(self, frame: Frame) -> Event:
         headers = frame.head.headers
@@ -220,6 +245,7 @@ class ServerSession:
 
     def _end(self) -> None:
         self._move(State.OVER)
+        self._known_heads = _NO_HEADS
         self._transactions = None
 
     def _move(self, state: State) -> None:
@@ -231,23 +257,21 @@ def _required(frame: Frame, name: str) -> str:
     value = frame.head.headers.get(name)
     if value is None:
         what = "destination" if name == "destination" else "header"
-        raise ProtocolError(f"Missing {what}", f'"{frame.head.command}" must include a \'{name}\' header.')
+        raise ProtocolError(f"Missing {what}", f"\"{frame.head.command}\" must include a '{name}' header.")
     return value
 
 
-def _passed_on(head: Head) -> MessageHeaders:
-    """What a MESSAGE repeats of a SEND's headers, content-type last; checked once for each cached head."""
+def _send_head(head: Head) -> SendHead:
+    """Checked once for each cached head.  A MESSAGE repeats the headers with content-type last."""
     headers = head.headers
     if "destination" not in headers:
         raise ProtocolError("Missing destination", "\"SEND\" must include a 'destination' header.")
     if "message-id" in headers:
         raise ProtocolError("Invalid header", "'message-id' is not allowed on 'SEND'; the server sets it.")
-    passed_on = MessageHeaders(
-        (name, value) for name, value in headers.items() if name not in NOT_PASSED_ON and name != "content-type"
-    )
-    if "content-type" in headers:
-        passed_on["content-type"] = headers["content-type"]
-    return passed_on
+    passed_on = {name: value for name, value in headers.items() if name not in NOT_PASSED_ON}
+    if "content-type" in passed_on:
+        passed_on["content-type"] = passed_on.pop("content-type")
+    return SendHead(headers["destination"], passed_on, headers.get("transaction"))
 
 
 def _tag(subscription_id: str | None, destination: str) -> str:

@@ -17,7 +17,7 @@ class Transactions:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._open: dict[str, list[Action]] = {}
-        self._bytes = 0  # of all bodies held
+        self._bytes = 0  # of all actions held, headers included
 
     def begin(self, name: str) -> None:
         """Open ``name``."""
@@ -38,21 +38,20 @@ class Transactions:
                 "Transaction too long",
                 f"A transaction has at most {self._limits.transaction_actions_max} actions (transaction_actions_max).",
             )
-        if isinstance(action, Send):
-            self._bytes += len(action.body)
-            if self._bytes > self._limits.transaction_bytes_max:
-                raise LimitError(
-                    "Transaction too large",
-                    f"Open transactions hold at most {self._limits.transaction_bytes_max} octets of bodies "
-                    "(transaction_bytes_max).",
-                )
+        self._bytes += _size(action)
+        if self._bytes > self._limits.transaction_bytes_max:
+            raise LimitError(
+                "Transaction too large",
+                f"The open transactions of a connection hold at most {self._limits.transaction_bytes_max} octets, "
+                "headers included (transaction_bytes_max).",
+            )
         actions.append(action)
 
     def take(self, name: str) -> list[Action]:
         """The actions of ``name``, which is closed by this (COMMIT does them, ABORT drops them)."""
         actions = self._named(name)
         del self._open[name]
-        self._bytes -= sum(len(action.body) for action in actions if isinstance(action, Send))
+        self._bytes -= sum(map(_size, actions))
         return actions
 
     def _named(self, name: str) -> list[Action]:
@@ -60,3 +59,11 @@ class Transactions:
             return self._open[name]
         except KeyError:
             raise ProtocolError("Bad transaction", f"There is no transaction {name[:64]!r}; BEGIN it first.") from None
+
+
+def _size(action: Action) -> int:
+    """What is counted for it; headers by characters, which is octets in practice."""
+    if not isinstance(action, Send):
+        return len(action.ack_id)
+    headers = action.head.headers
+    return len(action.body) + len(action.head.destination) + sum(map(len, headers)) + sum(map(len, headers.values()))

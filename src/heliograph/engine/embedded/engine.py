@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from heliograph.engine.embedded.exchange import Exchange
 from heliograph.engine.embedded.transient_feed import TransientFeed
-from heliograph.engine.interface import Binding, Confirm
+from heliograph.engine.interface import Binding, Publish
 from heliograph.errors import HeliographError
 from heliograph.limits import Limits
 
@@ -30,17 +30,11 @@ class EmbeddedEngine:
         """Nothing is stored yet."""
         self._exchanges.clear()
 
-    def declare(self, exchange: str) -> None:
+    def declare(self, exchange: str) -> Publish:
         """See ``Engine``."""
         if exchange not in self._exchanges:
             self._exchanges[exchange] = Exchange(exchange, self._first_offset, self._limits)
-
-    def publish(self, exchange: str, key: str, headers: Mapping[str, str], body: bytes, confirm: Confirm | None) -> int:
-        """See ``Engine``; confirmed at once, since memory is all there is."""
-        offset = self._exchanges[exchange].publish(key, headers, body)
-        if confirm is not None:
-            confirm(None)
-        return offset
+        return self._exchanges[exchange].publish
 
     def subscribe(
         self, binding: Binding, wake: Callable[[], None], ended: Callable[[HeliographError], None]

@@ -6,10 +6,8 @@ to one that is more than ``ring_bytes_max`` octets or ``backlog_events_max`` eve
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from heliograph.engine.embedded.transient_feed import TransientFeed
-from heliograph.engine.interface import Event
+from heliograph.engine.interface import Confirm, Envelope, Event
 from heliograph.errors import LimitError
 from heliograph.generational_cache import GenerationalCache
 from heliograph.limits import Limits
@@ -36,16 +34,19 @@ class Exchange:
         self._feeds: dict[TransientFeed, None] = {}
         self._routes: GenerationalCache[str, tuple[TransientFeed, ...]] = GenerationalCache(limits.routes_max)
 
-    def publish(self, key: str, headers: Mapping[str, str], body: bytes) -> int:
-        """Append one event and refer to it from every matching backlog; its offset."""
+    def publish(self, envelope: Envelope, body: bytes, confirm: Confirm | None = None) -> int:
+        """Append one event and refer to it from every matching backlog; its offset.
+
+        Confirmed at once, since memory is all there is.
+        """
         offset = self._next_offset
         self._next_offset = offset + 1
         size = 2 * len(body) + _EVENT_BYTES
         self._position = position = self._position + size
-        event = Event(self.name, offset, key, headers, body, size, position, {})
-        route = self._routes.young.get(key)
+        event = Event(envelope, offset, body, size, position, {})
+        route = self._routes.young.get(envelope.key)
         if route is None:
-            route = self._route(key)
+            route = self._route(envelope.key)
         for feed in route:
             backlog = feed.backlog
             if not backlog:
@@ -53,6 +54,8 @@ class Exchange:
             backlog.append(event)
         if position >= self._look_at:
             self._drop_the_fallen()
+        if confirm is not None:
+            confirm(None)
         return offset
 
     def bind(self, feed: TransientFeed) -> None:

@@ -50,8 +50,10 @@ class TransientFeed:
             size += event.size
         backlog = self.backlog
         if backlog and size < bytes_max and len(taken) < count_max:
-            if len(backlog) == 1:
-                taken.append(backlog.popleft())
+            count = len(backlog)
+            if count <= count_max and not taken and backlog[-1].position - backlog[0].position < bytes_max:
+                taken.extend(backlog)
+                backlog.clear()
                 return taken
             pop, push = backlog.popleft, taken.append
             for _ in range(min(count_max - len(taken), len(backlog))):
