@@ -107,7 +107,7 @@ class ServerSession:
         """
         end = data.find(b"\n\n", 0, _KNOWN_HEAD_BYTES_MAX)
         head = self._known_heads.young.get(data[:end])
-        if head is None or self._parser.held or head.send is None or head.send.transaction is not None:
+        if head is None or end < 0 or self._parser.held or head.send is None or head.send.transaction is not None:
             return None
         stop = end + 2 + head.content_length
         if head.content_length < 0 or len(data) > stop + 2 or data[stop:] not in _FRAME_ENDS:
