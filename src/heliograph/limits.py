@@ -47,6 +47,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     backlog_events_max: int = 65_536  #: references per subscription
     ring_bytes_max: int = 33_554_432  #: per exchange; a subscription that is further behind has fallen off
     routes_max: int = 32_768  #: cached routing keys per exchange
+    busy_poll_us: int = 50  #: looked for the answer to what was just written before going to sleep; 0 never
     linger_ms_max: int = 5_000  #: after an ERROR the peer has this long to read it before the socket goes
     drain_ms_max: int = 5_000  #: after SIGTERM
 

@@ -82,6 +82,15 @@ class StompConnection:
         except HeliographError as error:
             self.fail(error)
 
+    def received(self) -> None:
+        """That was all the peer has sent so far: what it has brought about on this connection leaves at once.
+
+        What it published leaves with the outbox, since others may publish to the same subscribers in this turn.
+        """
+        if self._marked:
+            self.flush()
+            self._hub.busy_poll.poke()
+
     def block(self) -> None:
         """The socket takes no more: deliver nothing until it has drained."""
         self._blocked = True

@@ -140,6 +140,8 @@ class WebSocketLink(WSListener):
             transport.disconnect()
         elif kind == _TEXT or kind == _BINARY or kind == _CONTINUATION:
             self._on_fragment(kind, frame)
+        if frame.last_in_buffer:
+            self._connection.received()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """The socket is gone."""

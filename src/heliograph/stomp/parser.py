@@ -74,9 +74,9 @@ class Parser:
         self.paused = False
 
     @property
-    def held(self) -> bool:
-        """Whether something incomplete is held."""
-        return bool(self._held)
+    def held(self) -> bytearray:
+        """What is held of an incomplete frame; always the same object, so that a look costs nothing."""
+        return self._held
 
     @property
     def heads(self) -> GenerationalCache[bytes, Head]:
@@ -189,11 +189,13 @@ class Parser:
             end = raw.find(b"\n", begin + 1)
             receipt = self._read_receipt(raw[begin + 9 : end if end >= 0 else len(raw)])
             raw = raw[:begin] + (raw[end:] if end >= 0 else b"")
+        if not raw.startswith(b"SEND"):
+            return self._parse_head(raw), receipt
         cache = self._cache[self.version]
         head = cache.young.get(raw) or cache.get(raw)
         if head is None:
             head = self._parse_head(raw)
-            if head.command == "SEND" and self.caching and len(raw) <= self._limits.parsed_head_bytes_max:
+            if self.caching and len(raw) <= self._limits.parsed_head_bytes_max:
                 cache.put(raw, head)
         return head, receipt
 

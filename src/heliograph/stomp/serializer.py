@@ -50,4 +50,6 @@ def message_begin(subscription_id: str | None, version: str) -> bytes:
 
 def message_middle(destination: str, headers: Mapping[str, str], version: str) -> bytes:
     """From ``destination`` to where the number of the body's octets belongs; shared by events with equal headers."""
-    return f"destination:{escape(destination, version)}\n".encode() + header_lines(headers, version) + b"content-length:"
+    return (
+        f"destination:{escape(destination, version)}\n".encode() + header_lines(headers, version) + b"content-length:"
+    )

@@ -40,6 +40,8 @@ NOT_PASSED_ON = frozenset({
 _NO_HEADS: GenerationalCache[bytes, Head] = GenerationalCache(2)  # stays empty
 _KNOWN_HEAD_BYTES_MAX = 1_024  # longer heads are not remembered
 _FRAME_ENDS = (b"\0", b"\0\n")
+_HEAD_AND_FRAME_ENDS = (b"\n\n\0", b"\n\n\0\n")
+_ACK_ID_AT = len(b"ACK\nid:")
 
 ACK_MODES = ("auto", "client", "client-individual")
 
@@ -60,7 +62,7 @@ class ServerSession:
     (``accept``, then ``resume``) decides how the rest is read.  A ``Violation`` or ``Disconnect`` ends it.
     """
 
-    __slots__ = ("_known_heads", "_limits", "_parser", "_readers", "_subscriptions", "_transactions",
+    __slots__ = ("_acks_by_id", "_held", "_known_heads", "_limits", "_parser", "_readers", "_subscriptions", "_transactions",
                  "heartbeat", "id", "state", "version")  # fmt: skip
 
     def __init__(self, session_id: str, limits: Limits, cache: HeadCache | None = None) -> None:
@@ -77,9 +79,13 @@ class ServerSession:
         self._subscriptions: set[str] = set()
         self._readers = _READERS[State.NEW]
         self._known_heads: GenerationalCache[bytes, Head] = _NO_HEADS
+        self._acks_by_id = False
+        self._held = self._parser.held
 
     def receive(self, data: bytes) -> list[Event]:
         """The events of ``data``."""
+        if data.startswith(b"ACK\nid:") and self._acks_by_id and (ack := self._simple_ack(data)):
+            return [ack]
         return self._read(data) if data else []
 
     def _read(self, data: bytes) -> list[Event]:
@@ -107,12 +113,23 @@ class ServerSession:
         """
         end = data.find(b"\n\n", 0, _KNOWN_HEAD_BYTES_MAX)
         head = self._known_heads.young.get(data[:end])
-        if head is None or end < 0 or self._parser.held or head.send is None or head.send.transaction is not None:
+        if head is None or end < 0 or self._held:
             return None
-        stop = end + 2 + head.content_length
-        if head.content_length < 0 or len(data) > stop + 2 or data[stop:] not in _FRAME_ENDS:
+        send, length = head.send, head.content_length
+        stop = end + 2 + length
+        if send is None or send.transaction or length < 0 or len(data) > stop + 2 or data[stop:] not in _FRAME_ENDS:
             return None
-        return head.send, data[end + 2 : stop]
+        return send, data[end + 2 : stop]
+
+    def _simple_ack(self, data: bytes) -> Ack | None:
+        """An ACK of 1.2 that is alone in ``data``, whole, with nothing but an id in plain characters."""
+        end = data.find(b"\n", _ACK_ID_AT)
+        if data[end:] not in _HEAD_AND_FRAME_ENDS or b"\\" in data or self._held:
+            return None
+        try:
+            return Ack(data[_ACK_ID_AT:end].decode(), None)
+        except UnicodeDecodeError:
+            return None
 
     def accept(self) -> None:
         """The login was right: the session is open.  ``resume`` reads what came meanwhile."""
@@ -122,6 +139,7 @@ class ServerSession:
         self._parser.caching = True
         self._parser.version = self.version
         self._known_heads = self._parser.heads
+        self._acks_by_id = self.version == version.V12
 
     def resume(self) -> list[Event]:
         """The events of what was held back during the login."""
@@ -245,7 +263,7 @@ class ServerSession:
 
     def _end(self) -> None:
         self._move(State.OVER)
-        self._known_heads = _NO_HEADS
+        self._known_heads, self._acks_by_id = _NO_HEADS, False
         self._transactions = None
 
     def _move(self, state: State) -> None:
