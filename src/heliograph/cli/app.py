@@ -1,0 +1,53 @@
+"""The table of commands, and what becomes of their faults: one sentence on stderr and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+from heliograph import __version__
+from heliograph.cli.demo import demo
+from heliograph.cli.explain import explain
+from heliograph.cli.interrupt import Interrupted
+from heliograph.cli.play import play
+from heliograph.cli.serve import serve
+from heliograph.cli.subscribe import subscribe
+from heliograph.cli.terminal import printable
+from heliograph.errors import ClientError, HeliographError, SettingsError
+
+app = App(
+    name="heliograph",
+    version=f"heliograph {__version__}",
+    help="A message broker for camera events: STOMP over WebSocket, with topic patterns.\n\nTry: heliograph demo",
+    help_format="plaintext",
+)
+for command in (serve, play, subscribe, explain, demo):
+    app.command(command)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command that ``arguments`` name; its exit code (see ``heliograph.cli``)."""
+    try:
+        code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()
+    except CycloptsError as error:
+        chain = " ".join(["heliograph", *(error.command_chain or ())])
+        return _complain(f"{str(error).strip()} See {chain} --help.", 2)
+    except (SettingsError, ClientError) as error:  # a ClientError here is about what was typed
+        return _complain(str(error), 2)
+    except HeliographError as error:
+        return _complain(str(error), 1)
+    except Interrupted as interrupted:
+        return 128 + interrupted.signal_number
+    except BrokenPipeError:  # whoever read our output has had enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+def _complain(text: str, code: int) -> int:
+    print(f"heliograph: {printable(text)}", file=sys.stderr)
+    return code

@@ -1,0 +1,104 @@
+"""``heliograph serve``: run the broker."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from heliograph import __version__
+from heliograph.cli.interrupt import Interrupted
+from heliograph.cli.serving import require_server_parts, run_server, running
+
+if TYPE_CHECKING:
+    from heliograph.server.settings import Settings
+
+
+def serve(
+    *,
+    apply: Path | None = None,
+    data_dir: Path | None = None,
+    host: str | None = None,
+    stomp_port: int | None = None,
+    tcp_port: int | None = None,
+    tls_cert: Path | None = None,
+    tls_key: Path | None = None,
+    allowed_origin: Annotated[list[str] | None, Parameter(negative="")] = None,
+    log_level: Literal["debug", "info", "warning", "error"] | None = None,
+    log_format: Literal["console", "json"] | None = None,
+    config: Path | None = None,
+) -> int:
+    """Run the broker until Ctrl-C or SIGTERM.
+
+    Each flag can also be set in heliograph.toml (stomp_port = 8674) or as a
+    variable (HELIOGRAPH_STOMP_PORT); so can each limit, under [limits] or as
+    HELIOGRAPH_LIMITS_... A flag wins, then the variable, then the file.
+    Both signals drain it (exit code 0); SIGHUP reads the certificate again.
+
+    Example: heliograph serve --apply directory.toml --stomp-port 8674
+
+    Parameters
+    ----------
+    apply
+        The directory file: systems, partners, services, and what each may do.
+    data_dir
+        Where events and settings are kept (default: data).
+    host
+        The address to listen on (default: 127.0.0.1).
+    stomp_port
+        STOMP over WebSocket, path /ws (default: 8674; 0 picks a free one).
+    tcp_port
+        STOMP over plain TCP (default: off).
+    tls_cert
+        A PEM certificate with its chain; then both ports speak TLS.
+    tls_key
+        Its key (default: in the same file).
+    allowed_origin
+        A web page's origin that may connect, such as https://console.example; may be repeated.
+    log_level
+        What is logged on stderr (default: info).
+    log_format
+        For people or for machines (default: console).
+    config
+        Read this instead of heliograph.toml.
+    """
+    require_server_parts()
+    from heliograph.cli.configuration import gather
+    from heliograph.cli.log import configure_log
+
+    flags = {
+        "apply": apply,
+        "data_dir": data_dir,
+        "host": host,
+        "stomp_port": stomp_port,
+        "tcp_port": tcp_port,
+        "tls_cert": tls_cert,
+        "tls_key": tls_key,
+        "allowed_origins": allowed_origin,
+        "log_level": log_level,
+        "log_format": log_format,
+    }
+    settings = gather(flags, os.environ, config)
+    configure_log(settings.log_level, settings.log_format)
+    try:
+        run_server(_serve(settings))
+    except Interrupted:
+        pass  # that is how it ends
+    return 0
+
+
+async def _serve(settings: Settings) -> None:
+    import structlog
+
+    async with running(settings) as server:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, server.reload_certificate)
+        print(f"heliograph {__version__} listening on {', '.join(server.addresses)}", flush=True)
+        if settings.apply is None:
+            structlog.get_logger("heliograph.cli").warning(
+                "nobody can log in", detail="there is no directory; give one with --apply"
+            )
+        await asyncio.Event().wait()
