@@ -100,6 +100,8 @@ class Exchange:
             if feed.backlog and (feed.backlog[0].position <= oldest or len(feed.backlog) > limits.backlog_events_max)
         ]  # fmt: skip
         for feed in fallen:
+            if feed not in self._feeds:
+                continue  # whoever was told of another one has closed it
             feed.fall_off(
                 LimitError(
                     "Subscription too slow",

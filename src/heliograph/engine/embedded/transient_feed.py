@@ -50,8 +50,9 @@ class TransientFeed:
             size += event.size
         backlog = self.backlog
         if backlog and size < bytes_max and len(taken) < count_max:
-            count = len(backlog)
-            if count <= count_max and not taken and backlog[-1].position - backlog[0].position < bytes_max:
+            first, last = backlog[0], backlog[-1]
+            before_last = last.position - last.size - first.position + first.size  # of others' events too
+            if len(backlog) <= count_max and not taken and before_last < bytes_max:
                 taken.extend(backlog)
                 backlog.clear()
                 return taken
