@@ -127,9 +127,10 @@ class ServerSession:
         if data[end:] not in _HEAD_AND_FRAME_ENDS or b"\\" in data or self._held:
             return None
         try:
-            return Ack(data[_ACK_ID_AT:end].decode(), None)
+            ack_id = data[_ACK_ID_AT:end].decode()
         except UnicodeDecodeError:
             return None
+        return Ack(ack_id, None) if ack_id.isprintable() else None
 
     def accept(self) -> None:
         """The login was right: the session is open.  ``resume`` reads what came meanwhile."""

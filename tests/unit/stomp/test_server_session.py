@@ -332,6 +332,38 @@ def test_ack_and_nack_name_the_delivery_as_their_version_says(version: str, name
     assert told(session, frame("ACK", **{other: "t@@s@@1"}))[0] == "Missing header"
 
 
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"ACK\nid:t@@s@@1\n\n\0",
+        b"ACK\nid:t@@s@@1\n\n\0\n",
+        b"ACK\nid:t@@s@@1\r\n\n\0",
+        b"ACK\r\nid:t@@s@@1\r\n\r\n\0",
+        b"ACK\nid:t@@s@@1\nsubscription:t\n\n\0",
+        b"ACK\nsubscription:t\nid:t@@s@@1\n\n\0",
+        b"ACK\nid:t@@s@@1\nid:u\n\n\0\n\n",
+        b"ACK\nid:t@@s@@1\ncontent-length:0\n\n\0",
+        b"\nACK\nid:t@@s@@1\n\n\0",
+    ],
+)
+def test_however_an_ack_is_written_it_is_the_same(octets: bytes) -> None:
+    assert opened().receive(octets) == [Ack("t@@s@@1", None)]
+
+
+def test_an_ack_id_is_unescaped() -> None:
+    assert opened().receive(b"ACK\nid:a\\cb\xc3\xa9@@1\n\n\0") == [Ack("a:bé@@1", None)]
+    assert told(opened(), b"ACK\nid:\xff\n\n\0")[0] == "Malformed header"
+    assert told(opened(), b"ACK\nid:a\0b\n\n\0")[0] == "Malformed frame"
+
+
+def test_an_ack_within_an_unfinished_frame_is_its_body() -> None:
+    session = opened()
+    assert session.receive(b"SEND\ndestination:/x\ncontent-length:10\n\n") == []
+    (event,) = session.receive(b"ACK\nid:1\n\n\0")
+    assert isinstance(event, Send)
+    assert event.body == b"ACK\nid:1\n\n"
+
+
 def test_a_disconnect_carries_its_receipt() -> None:
     assert opened().receive(frame("DISCONNECT", receipt="bye")) == [Disconnect("bye")]
 

@@ -44,6 +44,7 @@ WIRE_CASES = [
              b"body\r\n", "7"),
     WireCase("with CRLF here and LF there", b"SEND\r\ndestination:/x\nfoo:a\r\n\nbody\0", "SEND",
              {"destination": "/x", "foo": "a"}, b"body"),
+    WireCase("ACK with CRLF here and LF there", b"ACK\nid:1\r\n\n\0", "ACK", {"id": "1"}),
     WireCase("after blank lines", b"\n\n\r\n\nACK\nid:1\n\n\0", "ACK", {"id": "1"}),
     WireCase("a value with colons", b"SEND\ndestination:/a:b:c\n\n\0", "SEND", {"destination": "/a:b:c"}),
     WireCase("white space is part of name and value", b"SEND\ndestination: /x \n foo :\t\n\n\0", "SEND",
