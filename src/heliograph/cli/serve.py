@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -18,28 +19,10 @@ if TYPE_CHECKING:
     from heliograph.server.settings import Settings
 
 
-def serve(
-    *,
-    apply: Path | None = None,
-    data_dir: Path | None = None,
-    host: str | None = None,
-    stomp_port: int | None = None,
-    tcp_port: int | None = None,
-    tls_cert: Path | None = None,
-    tls_key: Path | None = None,
-    allowed_origin: Annotated[list[str] | None, Parameter(negative="")] = None,
-    log_level: Literal["debug", "info", "warning", "error"] | None = None,
-    log_format: Literal["console", "json"] | None = None,
-    config: Path | None = None,
-) -> int:
-    """Run the broker until Ctrl-C or SIGTERM.
-
-    Each flag can also be set in heliograph.toml (stomp_port = 8674) or as a
-    variable (HELIOGRAPH_STOMP_PORT); so can each limit, under [limits] or as
-    HELIOGRAPH_LIMITS_... A flag wins, then the variable, then the file.
-    Both signals drain it (exit code 0); SIGHUP reads the certificate again.
-
-    Example: heliograph serve --apply directory.toml --stomp-port 8674
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Flags:
+    """What can be set by flag too, by the settings' names; None where it was not given.
 
     Parameters
     ----------
@@ -57,12 +40,41 @@ def serve(
         A PEM certificate with its chain; then both ports speak TLS.
     tls_key
         Its key (default: in the same file).
-    allowed_origin
+    allowed_origins
         A web page's origin that may connect, such as https://console.example; may be repeated.
     log_level
         What is logged on stderr (default: info).
     log_format
         For people or for machines (default: console).
+    """
+
+    apply: Path | None = None
+    data_dir: Path | None = None
+    host: str | None = None
+    stomp_port: int | None = None
+    tcp_port: int | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    allowed_origins: Annotated[list[str] | None, Parameter(name="--allowed-origin", negative="")] = None
+    log_level: Literal["debug", "info", "warning", "error"] | None = None
+    log_format: Literal["console", "json"] | None = None
+
+
+_NO_FLAGS = Flags()
+
+
+def serve(*, flags: Flags = _NO_FLAGS, config: Path | None = None) -> int:
+    """Run the broker until Ctrl-C or SIGTERM.
+
+    Each flag can also be set in heliograph.toml (stomp_port = 8674) or as a
+    variable (HELIOGRAPH_STOMP_PORT); so can each limit, under [limits] or as
+    HELIOGRAPH_LIMITS_... A flag wins, then the variable, then the file.
+    Both signals drain it (exit code 0); SIGHUP reads the certificate again.
+
+    Example: heliograph serve --apply directory.toml --stomp-port 8674
+
+    Parameters
+    ----------
     config
         Read this instead of heliograph.toml.
     """
@@ -70,19 +82,7 @@ def serve(
     from heliograph.cli.configuration import gather
     from heliograph.cli.log import configure_log
 
-    flags = {
-        "apply": apply,
-        "data_dir": data_dir,
-        "host": host,
-        "stomp_port": stomp_port,
-        "tcp_port": tcp_port,
-        "tls_cert": tls_cert,
-        "tls_key": tls_key,
-        "allowed_origins": allowed_origin,
-        "log_level": log_level,
-        "log_format": log_format,
-    }
-    settings = gather(flags, os.environ, config)
+    settings = gather(asdict(flags), os.environ, config)
     configure_log(settings.log_level, settings.log_format)
     try:
         run_server(_serve(settings))
