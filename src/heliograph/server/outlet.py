@@ -15,6 +15,8 @@ from heliograph.topic.destination import parse_destination
 if TYPE_CHECKING:
     from heliograph.server.stomp_connection import StompConnection
 
+#: Frames kept with an event.  Who gives every subscription an id of its own shares none, and must not fill the memory.
+_SHARED_MAX = 16
 _REDELIVERED = {False: b"false", True: b"true"}
 
 
@@ -69,9 +71,11 @@ class Outlet:
             if frame is None:
                 envelope, body = event.envelope, event.body
                 middle = envelope.wire.get(version) or self._middle(envelope)
-                frame = event.encoded[key] = self._connection.link.wrap(
+                frame = self._connection.link.wrap(
                     b"%b%d\nredelivered:false\n%b%d\n\n%b\0\n" % (self._begin, event.offset, middle, len(body), body)
                 )
+                if len(event.encoded) < _SHARED_MAX:
+                    event.encoded[key] = frame
             out.append(frame)
             size += len(frame)
         return size
