@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import structlog
+
 if TYPE_CHECKING:
     from heliograph.server.stomp_connection import StompConnection
+
+log = structlog.get_logger("heliograph.stomp")
 
 
 class Outbox:
@@ -27,4 +31,8 @@ class Outbox:
     def _flush(self) -> None:
         marked, self._marked = self._marked, []
         for connection in marked:
-            connection.flush()
+            try:
+                connection.flush()
+            except Exception:  # the others are still to be flushed
+                log.exception("bug", peer=connection.link.peer)
+                connection.link.abort()
