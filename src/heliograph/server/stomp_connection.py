@@ -178,6 +178,7 @@ class StompConnection:
         if self._closing:
             return
         self._closing = True
+        self.session.end()
         self._release()
         self.flush()
         self.link.finish(close_code, reason)
@@ -233,6 +234,7 @@ class StompConnection:
                 "Credentials are missing: send 'Authorization: Basic …' in the WebSocket handshake, or 'login' and "
                 "'passcode' in CONNECT.",
             )
+        self._reading_paused = True  # until the login is done; also when it fails, to notice that the peer has gone
         self.link.pause_reading()
         self._login_task = self._hub.loop.create_task(self._log_in(*credentials))
 
@@ -252,6 +254,7 @@ class StompConnection:
         self.silent_since_s = self._hub.loop.time()
         log.debug("connected", peer=self.link.peer, login=self._login, version=session.version)
         self._reply(serializer.connected(session.version, session.id, session.heartbeat, self._hub.server_name))
+        self._reading_paused = False
         self.link.resume_reading()
         self._do(session.resume())
 

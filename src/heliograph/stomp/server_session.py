@@ -146,6 +146,10 @@ class ServerSession:
         """The events of what was held back during the login."""
         return self._read(b"")
 
+    def end(self) -> None:
+        """The server has ended the session by itself; nothing comes of what the client may still send."""
+        self._end()
+
     def ended(self, tag: str) -> None:
         """The server has ended the subscription ``tag`` by itself."""
         self._subscriptions.discard(tag)

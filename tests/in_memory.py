@@ -1,0 +1,255 @@
+"""A broker without sockets: everything real from ``StompConnection`` inwards, with a link that keeps the octets.
+
+The frames that come out are read by a reader of its own, so that a fault of our parser cannot hide one of our writing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tomllib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+import msgspec
+from argon2 import PasswordHasher
+
+from heliograph.broker.broker import Broker
+from heliograph.directory.build import build_directory
+from heliograph.directory.credentials import Authenticator, hash_all
+from heliograph.directory.directory import Directory
+from heliograph.directory.file import DirectoryFile
+from heliograph.directory.secret import Secret
+from heliograph.engine.embedded.engine import EmbeddedEngine
+from heliograph.limits import Limits
+from heliograph.server.hub import Hub
+from heliograph.server.stomp_connection import StompConnection
+
+DIRECTORY = """
+[[systems]]
+name = "acme"
+secret = "producer-secret"
+message_types = ["event_full_v24", "event_v24", "face_v24", "raw"]
+[[systems]]
+name = "other"
+secret = "other-secret"
+message_types = ["face_v24"]
+[[partners]]
+id = 7
+name = "Northwind Alarm"
+email = "ops@northwind.example"
+password = "correct horse: battery"
+grants = [{ system = "acme", message_types = ["event_full_v24", "face_v24"] }]
+accounts = [{ id = 12345, cameras = [32, 33] }, { id = 123456 }]
+[[partners]]
+id = 9
+name = "Southwind"
+email = "ops@southwind.example"
+password = "nine"
+grants = [{ system = "acme", message_types = ["face_v24"] }]
+accounts = [{ id = 999 }]
+[[message_types]]
+name = "raw"
+key = "#"
+body = "any"
+[[services]]
+name = "archiver"
+secret = "service-secret"
+subscribe = ["/exchange/acme_raw/#", "/exchange/acme_face_v24/*.*.create", "/exchange/acme_face_v24/9.#"]
+publish = ["/exchange/acme_raw/#", "/exchange/acme_face_v24/7.*.delete"]
+"""
+
+PARTNER = ("ops@northwind.example", "correct horse: battery")
+OTHER_PARTNER = ("ops@southwind.example", "nine")
+SYSTEM = ("acme", "producer-secret")
+SERVICE = ("archiver", "service-secret")
+
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+FIRST_OFFSET = 100
+
+
+def directory_file(text: str = DIRECTORY) -> DirectoryFile:
+    """The directory file that ``text`` is."""
+    return msgspec.convert(tomllib.loads(text), DirectoryFile, dec_hook=lambda _, value: Secret(value))
+
+
+def directory(text: str = DIRECTORY) -> Directory:
+    """What is built of it."""
+    return build_directory(directory_file(text))
+
+
+def face(account: int = 12345, action: str = "create", number: int = 0) -> bytes:
+    """A body of face_v24 (BODY-3)."""
+    return (
+        b'{"accountId":%d,"faceId":"b6e27147-f649-448e-8056-%012d","timestamp":"2020-11-17T14:03:01.221+0000",'
+        b'"action":"%b"}' % (account, number, action.encode())
+    )
+
+
+class Received(NamedTuple):
+    """A frame of the server's, read by ``read_frames``; ``lines``: the header lines as they stood."""
+
+    command: str
+    headers: dict[str, str]
+    body: bytes
+    lines: list[bytes]
+
+
+def read_frames(octets: bytes, version: str = "1.2") -> list[Received]:
+    """Whole frames, each with NUL and LF at its end; beats between them are passed over."""
+    frames: list[Received] = []
+    while octets := octets.lstrip(b"\n"):
+        head, _, rest = octets.partition(b"\n\n")
+        command, *lines = head.split(b"\n")
+        headers: dict[str, str] = {}
+        for line in lines:
+            name, _, value = line.partition(b":")
+            if version != "1.0" and command != b"CONNECTED":
+                name, value = (_unescape(part) for part in (name, value))
+            headers.setdefault(name.decode(), value.decode())
+        size = int(headers.get("content-length", rest.index(b"\0")))
+        assert rest[size : size + 2] == b"\0\n", octets
+        frames.append(Received(command.decode(), headers, rest[:size], lines))
+        octets = rest[size + 2 :]
+    return frames
+
+
+def _unescape(part: bytes) -> bytes:
+    for escape, octet in ((b"\\n", b"\n"), (b"\\r", b"\r"), (b"\\c", b":")):
+        part = part.replace(b"\\\\", b"\0").replace(escape, octet).replace(b"\0", b"\\\\")
+    return part.replace(b"\\\\", b"\\")
+
+
+class InMemoryLink:
+    """A ``Link`` that keeps what is written.  ``closed``: code and reason, or None."""
+
+    peer = "memory"
+    framing = "memory"
+
+    def __init__(self, credentials: tuple[str, str] | None = None) -> None:
+        self.credentials = credentials
+        self.writes: list[bytes] = []
+        self.closed: tuple[int, str] | None = None
+        self.aborted = False
+        self.reading = True
+        self.on_write: Callable[[bytes], object] = lambda data: None
+
+    @staticmethod
+    def wrap(frame: bytes) -> bytes:
+        return frame
+
+    def write(self, data: bytes) -> None:
+        assert self.closed is None, "written after the end"
+        assert data
+        self.writes.append(data)
+        self.on_write(data)
+
+    def finish(self, close_code: int, reason: str) -> None:
+        assert self.closed is None, "closed twice"
+        self.closed = (close_code, reason)
+
+    def abort(self) -> None:
+        self.aborted = True
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+
+class Peer:
+    """A client at the far end of an ``InMemoryLink``."""
+
+    def __init__(self, hub: Hub, credentials: tuple[str, str] | None = None) -> None:
+        self.link = InMemoryLink(credentials)
+        self.connection = StompConnection(hub, self.link)
+        self.version = "1.2"
+        self._seen = 0
+
+    def say(self, *pieces: bytes) -> None:
+        """Octets, as one look at the socket would bring them."""
+        for piece in pieces:
+            self.connection.receive(piece)
+        self.connection.received()
+
+    def send(self, command: str, body: bytes = b"", /, **headers: object) -> None:
+        """One frame; ``_`` in a name stands for ``-``, nothing is escaped."""
+        self.say(frame(command, body, **headers))
+
+    def octets(self) -> bytes:
+        """What came since the last look."""
+        fresh = b"".join(self.link.writes[self._seen :])
+        self._seen = len(self.link.writes)
+        return fresh
+
+    def heard(self) -> list[Received]:
+        """The frames that came since the last look."""
+        return read_frames(self.octets(), self.version)
+
+    def error(self) -> Received:
+        """The ERROR that came last, after which the connection was closed."""
+        last = self.heard()[-1]
+        assert last.command == "ERROR", last
+        assert self.link.closed is not None
+        return last
+
+    def gone(self) -> None:
+        """The socket is gone."""
+        self.link.closed = self.link.closed or (1006, "")
+        self.connection.lost()
+
+
+def frame(command: str, body: bytes = b"", /, **headers: object) -> bytes:
+    """A client's frame; ``_`` in a name stands for ``-``, nothing is escaped."""
+    lines = "".join(f"{name.replace('_', '-')}:{value}\n" for name, value in headers.items())
+    return f"{command}\n{lines}\n".encode() + body + b"\0"
+
+
+class Site:
+    """A running broker."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+
+    def open(self, credentials: tuple[str, str] | None = None) -> Peer:
+        """A connection that has said nothing yet; ``credentials`` as from a WebSocket handshake."""
+        return Peer(self.hub, credentials)
+
+    async def connect(self, who: tuple[str, str] = PARTNER, version: str = "1.2", **headers: object) -> Peer:
+        """A connection that is logged in."""
+        peer = self.open()
+        peer.version = version
+        peer.send("CONNECT", accept_version=version, login=who[0], passcode=who[1], **headers)
+        await self.answered(peer)
+        (connected,) = peer.heard()
+        assert connected.command == "CONNECTED", connected
+        return peer
+
+    async def answered(self, peer: Peer) -> None:
+        """Wait until something was written to ``peer`` (a login takes a thread)."""
+        async with asyncio.timeout(5):
+            count = len(peer.link.writes)
+            while len(peer.link.writes) == count and peer.link.closed is None:
+                await asyncio.sleep(0.001)
+
+    async def turn(self) -> None:
+        """Let the event loop turn, so that the outbox is emptied."""
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def open_site(text: str = DIRECTORY, **limits: Any) -> AsyncIterator[Site]:
+    """A broker with the directory of ``text`` and ``Limits(**limits)``."""
+    allowed = Limits(**({"busy_poll_us": 0} | limits))
+    file = directory_file(text)
+    built = build_directory(file, allowed)
+    authenticator = Authenticator(built, await hash_all(file.secrets(), allowed, CHEAP), allowed, hasher=CHEAP)
+    engine = EmbeddedEngine(allowed, FIRST_OFFSET)
+    await engine.start()
+    try:
+        yield Site(Hub(Broker(engine, built, allowed), authenticator, allowed, asyncio.get_running_loop()))
+    finally:
+        await engine.stop()
+        authenticator.close()
