@@ -34,6 +34,7 @@ from heliograph.server.stomp_connection import StompConnection
 _SLACK_BYTES = 65_536
 _READ_BUFFER_BYTES = 2_048  #: per connection to begin with; it grows with what comes at once
 _TEXT, _BINARY, _CONTINUATION, _CLOSE = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION, WSMsgType.CLOSE
+_PING = WSMsgType.PING
 
 #: First octet (FIN and opcode) and length, RFC 6455 section 5.2.
 _HEAD_7, _HEAD_16, _HEAD_64 = Packing(">BB").pack, Packing(">BBH").pack, Packing(">BBQ").pack
@@ -87,6 +88,7 @@ async def listen(
         websocket_handshake_timeout=limits.handshake_ms_max / 1000,
         max_frame_size=limits.head_bytes_max + limits.body_bytes_max + _SLACK_BYTES,
         read_buffer_init_size=_READ_BUFFER_BYTES,
+        enable_auto_pong=False,
         logger_name=_quiet,
     )
 
@@ -112,6 +114,7 @@ class WebSocketLink(WSListener):
         self.peer = ""
         self._hub = hub
         self._fragments: codecs.IncrementalDecoder | bool = False  # inside a fragmented message; its decoder if text
+        self._full = False  # the socket's buffer
         self._linger: asyncio.TimerHandle | None = None
 
     # --- from picows
@@ -136,8 +139,11 @@ class WebSocketLink(WSListener):
                 self._connection.receive(data)
         elif kind == _CLOSE:
             if not transport.is_close_frame_sent:
-                transport.send_close(frame.get_close_code())
+                transport.send_close(frame.get_close_code() or WSCloseCode.OK)
             transport.disconnect()
+        elif kind == _PING:
+            if not self._full:  # who sends pings and does not read the pongs must not fill the memory
+                transport.send_pong(frame.get_payload_as_bytes())
         elif kind == _TEXT or kind == _BINARY or kind == _CONTINUATION:
             self._on_fragment(kind, frame)
         if frame.last_in_buffer:
@@ -151,10 +157,12 @@ class WebSocketLink(WSListener):
 
     def pause_writing(self) -> None:
         """The peer does not read as fast as we write."""
+        self._full = True
         self._connection.block()
 
     def resume_writing(self) -> None:
         """It has read."""
+        self._full = False
         self._connection.unblock()
 
     # --- from the connection
