@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+import structlog
+
 from heliograph.server.hub import Hub
+
+log = structlog.get_logger("heliograph.stomp")
 
 #: How often the connections are looked at, seconds: a fifth of the shortest heart-beat.
 SWEEP_S = 0.2
@@ -27,7 +31,11 @@ class Sweeper:
             self._timer.cancel()
 
     def _sweep(self) -> None:
+        self.start()
         now = self._hub.loop.time()
         for connection in list(self._hub.connections):
-            connection.tick(now, SWEEP_S)
-        self.start()
+            try:
+                connection.tick(now, SWEEP_S)
+            except Exception:  # the others have a clock too
+                log.exception("bug", peer=connection.link.peer)
+                connection.link.abort()
