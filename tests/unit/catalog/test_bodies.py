@@ -19,7 +19,7 @@ def test_there_is_a_json_schema_with_a_description_of_each_field(struct: type[Bo
     assert schema["properties"]["timestamp"]["pattern"] == f"^{TIMESTAMP.pattern}$"
 
 
-@given(st.datetimes(datetime(1970, 1, 1)), st.integers(-14 * 60, 14 * 60))
+@given(st.datetimes(datetime.fromisoformat("1970-01-01")), st.integers(-14 * 60, 14 * 60))
 def test_every_time_has_a_timestamp(at: datetime, offset_min: int):
     zone = f"{'-' if offset_min < 0 else '+'}{abs(offset_min) // 60:02}{abs(offset_min) % 60:02}"
     assert TIMESTAMP.fullmatch(f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}{zone}")
