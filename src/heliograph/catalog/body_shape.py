@@ -46,7 +46,7 @@ class Place(NamedTuple):
 class BodyShape:
     """A struct for bodies, and where in it words of the routing key stand: ``places``, two or more, by layout name."""
 
-    __slots__ = ("_decode", "_expected", "implied", "places")
+    __slots__ = ("_expected", "decode", "implied", "places")
 
     def __init__(self, struct: type[Body], places: Mapping[str, Place]) -> None:
         self.places = places
@@ -54,13 +54,14 @@ class BodyShape:
         self.implied: Callable[[Body], tuple[int | str, ...]] = attrgetter(
             *(each.attribute for each in places.values())
         )
-        self._decode = msgspec.json.Decoder(struct).decode
+        #: JSON to struct, without what msgspec cannot check.
+        self.decode = msgspec.json.Decoder(struct).decode
         self._expected = dict(_descriptions(inspect.type_info(struct), ""))
 
     def read(self, body: bytes) -> Body:
         """Decode and validate; ``BodyError`` with pointer and detail for whatever is wrong."""
         try:
-            found = self._decode(body)
+            found = self.decode(body)
             if not body.isascii():
                 body.decode()
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:

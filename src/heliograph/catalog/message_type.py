@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from heliograph.catalog.bodies import Body
+from msgspec import DecodeError
+
+from heliograph.catalog.bodies import TIMESTAMP, Body
 from heliograph.catalog.body_shape import INVALID_BODY, BodyShape, spoken
 from heliograph.catalog.event_types import BUILT_IN_EVENT_TYPES, EventTypes
 from heliograph.catalog.routing_key import EVENT_TYPES, FREE, PARTNER, KeyFields, KeyLayout
@@ -63,11 +65,18 @@ class MessageType:
         shape = self._shape
         if shape is None or fields is None:
             return _accept
-        read, implied = shape.read, shape.implied
+        decode, is_timestamp, implied = shape.decode, TIMESTAMP.fullmatch, shape.implied
         expected = tuple(fields.word(name) for name in shape.places)
 
         def verify(body: bytes) -> None:
-            found = read(body)
+            """Every event comes by here, so it says yes in as few steps as can be; the fault is looked for after."""
+            try:
+                found = decode(body)
+                if body.isascii() and implied(found) == expected and is_timestamp(found.timestamp):
+                    return
+            except (DecodeError, RecursionError):
+                pass
+            found = shape.read(body)
             if implied(found) != expected:
                 raise self._mismatch(found, fields, shape)
 

@@ -65,9 +65,12 @@ def subscribe(
     if prefetch < 1 or (count is not None and count < 1):
         raise SettingsError("Bad number", "--prefetch and --count must be 1 or more.")
     who = checked_login(login, "--login")
-    work = print_events(
-        checked_url(url), who, secret_of(who, password, "--password"), destination, printer(json), ack, prefetch, count
-    )
+    secret = secret_of(who, password, "--password")
+
+    def subscribed() -> None:
+        print(f"subscribed to {destination}; Ctrl-C ends it", file=sys.stderr, flush=True)
+
+    work = print_events(checked_url(url), who, secret, destination, printer(json), ack, prefetch, count, subscribed)
     try:
         run_interruptibly(work)
     except Interrupted:
