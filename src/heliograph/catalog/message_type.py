@@ -74,7 +74,7 @@ class MessageType:
                 found = decode(body)
                 if body.isascii() and implied(found) == expected and is_timestamp(found.timestamp):
                     return
-            except (DecodeError, RecursionError):
+            except (DecodeError, UnicodeDecodeError, RecursionError):
                 pass
             found = shape.read(body)
             if implied(found) != expected:

@@ -138,3 +138,28 @@ def test_fields_are_compared_as_they_are():
     check = message_type.verifier(KeyFields(7, 1, None, "delete", None))
     with pytest.raises(BodyError, match="accountId"):
         check(msgspec.json.encode(BODIES["face_v24"] | {"accountId": True}))
+
+
+@names
+@pytest.mark.parametrize(
+    "break_it",
+    [
+        lambda body: body.replace(b"2021", b"\xff").replace(b"2020", b"\xff"),
+        lambda body: body.replace(b"create", b"\xff").replace(b"delete", b"\xff").replace(b"camera", b"\xff", 1),
+        lambda body: body[:-1] + b',"more":"\xff"}',
+        lambda body: body[:-1] + b',"\xff":1}',
+        lambda body: body[:-1] + b',"more":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        lambda body: body[:-1],
+        lambda body: b"",
+    ],
+    ids=["utf8-in-timestamp", "utf8-in-known", "utf8-in-unknown", "utf8-in-a-name", "deep", "cut", "empty"],
+)
+def test_whatever_is_wrong_with_a_body_is_a_BodyError_from_the_verifier(name: str, break_it):
+    message_type = BUILT_IN_MESSAGE_TYPES[name]
+    check = message_type.verifier(message_type.parse_key(KEYS[name].split(".")))
+    with pytest.raises(BodyError):
+        check(break_it(msgspec.json.encode(BODIES[name])))
+
+
+def test_other_alphabets_pass_the_verifier():
+    verify("event_full_v24", KEYS["event_full_v24"], BODIES["event_full_v24"] | {"namespace": "Haustür 玄関"})
