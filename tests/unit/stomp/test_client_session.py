@@ -134,7 +134,7 @@ def test_connected_names_session_and_server():
 
 
 def test_a_message_of_our_serializer_is_read(client: ClientSession):
-    rest = serializer.message_rest("/exchange/x/1:2", {"a": AWKWARD}, b"\0\n\0", "1.2")
+    rest = serializer.message_middle("/exchange/x/1:2", {"a": AWKWARD}, "1.2") + b"3\n\n\0\n\0\0\n"
     wire = serializer.message_begin("0", "1.2") + b"message-id:m\\c1\nredelivered:true\nack:m\\c1\n" + rest
     for cut in range(len(wire)):
         (delivery,) = client.receive(wire[:cut]) + client.receive(wire[cut:])
