@@ -9,6 +9,7 @@
     │   ├── BodyError              a body that its message type does not allow
     │   ├── UnsupportedError       legal STOMP, but not offered by this engine
     │   └── LimitError             a limit of ours was met; the text names it
+    ├── ServerRefused, ConnectionFailed    what the SDK raises; see client/errors.py
     ├── SettingsError              a file, flag or variable of the operator (exit code 2)
     └── ServerError                ours: going away, storage trouble, a bug
 

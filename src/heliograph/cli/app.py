@@ -23,6 +23,7 @@ app = App(
     version=f"heliograph {__version__}",
     help="A message broker for camera events: STOMP over WebSocket, with topic patterns.\n\nTry: heliograph demo",
     help_format="plaintext",
+    suppress_keyboard_interrupt=False,
 )
 for command in (serve, play, subscribe, explain, demo):
     app.command(command)
@@ -42,6 +43,8 @@ def run(arguments: Sequence[str]) -> int:
         return _complain(str(error), 1)
     except Interrupted as interrupted:
         return 128 + interrupted.signal_number
+    except KeyboardInterrupt:  # at a prompt, or before there was anything to close
+        return 130
     except BrokenPipeError:  # whoever read our output has had enough, as `head` has
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

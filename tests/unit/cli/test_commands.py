@@ -75,6 +75,17 @@ def test_a_server_that_is_not_there_is_exit_code_1(capsys: pytest.CaptureFixture
     )
 
 
+def test_ctrl_c_at_a_prompt_is_exit_code_130(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    def interrupted(prompt: str) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("getpass.getpass", interrupted)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert run(["play", "site", "--system", "acme"]) == 130
+    assert capsys.readouterr().err == ""
+
+
 def test_explain_a_match(capsys: pytest.CaptureFixture[str]):
     assert run(["explain", "7.*.32.#", KEY]) == 0
     assert capsys.readouterr().out == (
