@@ -109,7 +109,7 @@ class Subscription:
 def granted_prefetch_count(asked: int | None, limits: Limits) -> int:
     """``prefetch-count`` within our cap; absent is our default, and 0 (RabbitMQ's "no limit") the cap."""
     if asked is None:
-        return limits.prefetch_count_default
+        asked = limits.prefetch_count_default
     return min(asked, limits.prefetch_count_max) or limits.prefetch_count_max
 
 
