@@ -6,12 +6,14 @@ The frames that come out are read by a reader of its own, so that a fault of our
 from __future__ import annotations
 
 import asyncio
+import logging
 import tomllib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import msgspec
+import structlog
 from argon2 import PasswordHasher
 
 from heliograph.broker.broker import Broker
@@ -248,8 +250,11 @@ async def open_site(text: str = DIRECTORY, **limits: Any) -> AsyncIterator[Site]
     authenticator = Authenticator(built, await hash_all(file.secrets(), allowed, CHEAP), allowed, hasher=CHEAP)
     engine = EmbeddedEngine(allowed, FIRST_OFFSET)
     await engine.start()
+    as_it_was = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     try:
         yield Site(Hub(Broker(engine, built, allowed), authenticator, allowed, asyncio.get_running_loop()))
     finally:
+        structlog.configure(**as_it_was)
         await engine.stop()
         authenticator.close()
