@@ -308,7 +308,7 @@ async def test_an_exception_aborts_it(socket: FakeSocket):
 async def test_beats_are_sent_while_nothing_else_is(socket: FakeSocket):
     async with logged_in(socket, offer=HeartBeat(50, 0), beats=b"0,50"):
         await asyncio.sleep(0.3)
-        assert socket.beats >= 3
+        assert socket.beats >= 2
 
 
 async def test_no_beats_where_none_were_agreed_on(socket: FakeSocket):
@@ -319,8 +319,8 @@ async def test_no_beats_where_none_were_agreed_on(socket: FakeSocket):
 
 
 async def test_a_silent_server_is_given_up(socket: FakeSocket):
-    async with logged_in(socket, offer=HeartBeat(0, 50), beats=b"50,0") as client:
-        for _ in range(6):
+    async with logged_in(socket, offer=HeartBeat(0, 200), beats=b"200,0") as client:
+        for _ in range(15):
             await asyncio.sleep(0.03)
             socket.says(b"\n")
         client.check()
