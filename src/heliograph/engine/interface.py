@@ -36,8 +36,8 @@ class Event(Struct, gc=False, eq=False):
     """One event in an exchange; (exchange, ``offset``) is its identity, for ever.
 
     ``offset``: increasing, not dense.  ``size``: octets it is counted with.  ``position``: sum of the sizes up
-    to and with this one since the exchange was opened.  ``encoded``: a place for the front end to keep the
-    frames it made, so that it encodes once.
+    to and with this one since the exchange was opened.  ``received_ms``: time of receipt, milliseconds since
+    1970.  ``encoded``: a place for the front end to keep the frames it made, so that it encodes once.
     """
 
     envelope: Envelope
@@ -45,6 +45,7 @@ class Event(Struct, gc=False, eq=False):
     body: bytes
     size: int
     position: int
+    received_ms: int
     encoded: dict[Any, bytes]
 
 

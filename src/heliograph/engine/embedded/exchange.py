@@ -6,6 +6,8 @@ to one that is more than ``ring_bytes_max`` octets or ``backlog_events_max`` eve
 
 from __future__ import annotations
 
+import time
+
 from heliograph.engine.embedded.transient_feed import TransientFeed
 from heliograph.engine.interface import Confirm, Envelope, Event
 from heliograph.errors import LimitError
@@ -43,7 +45,7 @@ class Exchange:
         self._next_offset = offset + 1
         size = 2 * len(body) + _EVENT_BYTES
         self._position = position = self._position + size
-        event = Event(envelope, offset, body, size, position, {})
+        event = Event(envelope, offset, body, size, position, time.time_ns() // 1_000_000, {})
         route = self._routes.young.get(envelope.key)
         if route is None:
             route = self._route(envelope.key)
