@@ -20,11 +20,14 @@ _EVENT_BYTES = 1_024
 #: How many times the ring is looked over while it is filled once.
 _LOOKS = 16
 
+_Route = tuple[TransientFeed, ...]
+
 
 class Exchange:
     """``publish`` is the hot path: a look-up, and one append for each subscription that matches."""
 
-    __slots__ = ("_feeds", "_limits", "_look_at", "_next_offset", "_position", "_routes", "_trees", "name")
+    __slots__ = ("_distinct", "_feeds", "_limits", "_look_at", "_next_offset", "_position", "_routes", "_trees",
+                 "name")  # fmt: skip
 
     def __init__(self, name: str, first_offset: int, limits: Limits) -> None:
         self.name = name
@@ -34,7 +37,8 @@ class Exchange:
         self._look_at = limits.ring_bytes_max // _LOOKS
         self._trees: dict[str | None, Trie[TransientFeed]] = {}  # by owner
         self._feeds: dict[TransientFeed, None] = {}
-        self._routes: GenerationalCache[str, tuple[TransientFeed, ...]] = GenerationalCache(limits.routes_max)
+        self._routes: GenerationalCache[str, _Route] = GenerationalCache(limits.routes_max)
+        self._distinct: GenerationalCache[_Route, _Route] = GenerationalCache(limits.routes_max)
 
     def publish(self, envelope: Envelope, body: bytes, confirm: Confirm | None = None) -> int:
         """Append one event and refer to it from every matching backlog; its offset.
@@ -68,7 +72,7 @@ class Exchange:
             tree = self._trees[binding.owner] = Trie()
         tree.add(binding.pattern, feed)
         self._feeds[feed] = None
-        self._routes.clear()
+        self._forget_routes()
 
     def unbind(self, feed: TransientFeed) -> None:
         """Route to ``feed`` no more; nothing happens if it is not bound."""
@@ -80,9 +84,13 @@ class Exchange:
         tree.remove(binding.pattern, feed)
         if not tree:
             del self._trees[binding.owner]
-        self._routes.clear()
+        self._forget_routes()
 
-    def _route(self, key: str) -> tuple[TransientFeed, ...]:
+    def _forget_routes(self) -> None:
+        self._routes.clear()
+        self._distinct.clear()
+
+    def _route(self, key: str) -> _Route:
         route = self._routes.get(key)
         if route is None:
             words = tuple(key.split("."))
@@ -90,6 +98,12 @@ class Exchange:
             shared = self._trees.get(None)
             route = (*(owned.match(words) if owned else ()),
                      *(feed for feed in (shared.match(words) if shared else ()) if feed.admits(words)))  # fmt: skip
+            # Many keys reach the same subscriptions; one tuple for all of them, since it may be long.
+            known = self._distinct.get(route)
+            if known is None:
+                self._distinct.put(route, route)
+            else:
+                route = known
             self._routes.put(key, route)
         return route
 
