@@ -146,6 +146,9 @@ class InMemoryLink:
         self.writes.append(data)
         self.on_write(data)
 
+    def admit(self) -> None:
+        pass
+
     def finish(self, close_code: int, reason: str) -> None:
         assert self.closed is None, "closed twice"
         self.closed = (close_code, reason)

@@ -20,6 +20,9 @@ class Link(Protocol):
     def wrap(self, frame: bytes) -> bytes:
         """A STOMP frame (or beat) as it goes to the socket."""
 
+    def admit(self) -> None:
+        """The peer is logged in; what is held for it is no longer that of a stranger."""
+
     def write(self, data: bytes) -> None:
         """Hand wrapped frames to the socket; one call, one write."""
 

@@ -250,6 +250,7 @@ class StompConnection:
             return
         session = self.session
         session.accept()
+        self.link.admit()
         self._publisher = self._hub.broker.publisher(self.principal)
         self.silent_since_s = self._hub.loop.time()
         log.debug("connected", peer=self.link.peer, login=self._login, version=session.version)

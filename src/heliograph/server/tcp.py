@@ -71,6 +71,9 @@ class TcpLink(asyncio.Protocol):
         """See ``Link``: a stream needs no framing."""
         return frame
 
+    def admit(self) -> None:
+        """See ``Link``: nothing is held below the session."""
+
     def write(self, data: bytes) -> None:
         """See ``Link``."""
         if not self._transport.is_closing():

@@ -25,10 +25,12 @@ from picows import (
     ws_create_server,
 )
 
+from heliograph.errors import LimitError
 from heliograph.server.handshake import Handshake, HandshakeRefused, check_handshake
 from heliograph.server.hub import Hub
 from heliograph.server.link import half_close
 from heliograph.server.stomp_connection import StompConnection
+from heliograph.server.stranger import Stranger
 
 #: Room in a WebSocket message for a STOMP frame that is just over its limit, so that it gets its ERROR.
 _SLACK_BYTES = 65_536
@@ -127,6 +129,8 @@ class WebSocketLink(WSListener):
         address = self._socket.get_extra_info("peername") or ("?", 0)
         self.peer = f"{address[0]}:{address[1]}"
         self._connection = StompConnection(self._hub, self)
+        # Twice what the session holds, so that its ERROR, which says more, comes first wherever it can.
+        self._stranger = Stranger(self._socket, 2 * self._hub.limits.unauthenticated_bytes_max, self._too_much)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """A data or control frame, unmasked."""
@@ -167,6 +171,10 @@ class WebSocketLink(WSListener):
 
     # --- from the connection
 
+    def admit(self) -> None:
+        """See ``Link``."""
+        self._stranger.leave()
+
     def write(self, data: bytes) -> None:
         """See ``Link``."""
         if not self._transport.is_close_frame_sent and not self._transport.is_disconnected:
@@ -196,6 +204,16 @@ class WebSocketLink(WSListener):
     def resume_reading(self) -> None:
         """See ``Link``."""
         self._socket.resume_reading()
+
+    def _too_much(self) -> None:
+        octets = self._hub.limits.unauthenticated_bytes_max
+        self._connection.fail(
+            LimitError(
+                "Frame too large",
+                f"More than twice {octets} octets before the login is complete (unauthenticated_bytes_max). "
+                "Send CONNECT and wait for CONNECTED first.",
+            )
+        )
 
     # --- RFC 6455, what picows leaves to us
 

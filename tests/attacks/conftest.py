@@ -1,0 +1,125 @@
+"""One server with low limits for all cases, and beside every case the control connection.
+
+Cases that need a server of their own (``start``) get a control connection there too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.attacks.attacker import Attacker
+from tests.attacks.control import Control
+from tests.attacks.people import EVERYBODY, Login
+from tests.attacks.server_process import Server
+
+DIRECTORY = Path(__file__).with_name("directory.toml")
+
+#: Low, so that cases are quick; a case may count on them.
+LIMITS = {
+    "handshake_ms_max": 1_000,
+    "login_ms_max": 2_000,
+    "linger_ms_max": 700,
+    "verified_ms_max": 3_600_000,  # everybody logs in once at the start; from then on without argon2 and its 64 MiB
+    "body_bytes_max": 262_144,
+    "subscriptions_max": 200,
+    "prefetch_count_default": 50,
+    "prefetch_count_max": 100,
+    "ring_bytes_max": 8_388_608,
+}
+
+
+#: What the fixture ``start`` gives.
+Start = Callable[..., "Site"]
+
+
+class Site:
+    """A server, its control connection, and the attackers of one case, whose sockets are given back at its end."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        with ExitStack() as sockets:
+            for login in EVERYBODY:
+                peer = sockets.enter_context(Attacker(server.websocket))
+                peer.handshake()
+                peer.connect(*login)
+        self.control = Control(server)
+        self.sockets = ExitStack()
+        self._log_bytes = 0
+
+    def dial(self, framing: str = "websocket", **options: object) -> Attacker:
+        """A TCP connection, no more."""
+        address = self.server.tcp if framing == "tcp" else self.server.websocket
+        return self.sockets.enter_context(Attacker(address, **options))  # type: ignore[arg-type]
+
+    def open(self, framing: str = "websocket", **options: object) -> Attacker:
+        """A stranger to whom the server listens: after the handshake, before the login."""
+        peer = self.dial(framing, **options)
+        if framing == "websocket":
+            assert peer.handshake().status == 101
+        return peer
+
+    def log_in(self, who: Login, framing: str = "websocket", version: str = "1.2", **options: object) -> Attacker:
+        """Somebody who is logged in."""
+        peer = self.open(framing, **options)
+        peer.connect(*who, version=version)
+        return peer
+
+    def begin(self) -> None:
+        """Before a case; what an earlier one has broken is not its fault."""
+        if self.control.fault:
+            self.control.stop()
+            self.control = Control(self.server)
+        self._log_bytes = self.server.log.stat().st_size
+
+    def end(self) -> None:
+        """After it: nobody has noticed, nothing is broken."""
+        self.sockets.close()
+        assert self.server.alive
+        self.control.wait_round()
+        faults = self.server.faults(self._log_bytes)
+        assert not faults, "\n".join(faults[:20])
+
+    def stop(self) -> None:
+        """SIGTERM; the server must go in time."""
+        self.sockets.close()
+        self.control.stop()
+        self.server.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    site = Site(Server(tmp_path_factory.mktemp("server"), DIRECTORY, LIMITS))
+    yield site
+    site.stop()
+
+
+@pytest.fixture
+def site(shared_site: Site) -> Iterator[Site]:
+    """The shared server; the control connection is looked at before and after the case."""
+    shared_site.begin()
+    yield shared_site
+    shared_site.end()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """``start(connections_max=5)``: a server with further limits of its own; ``flags`` as for the command."""
+    sites: list[Site] = []
+
+    def start_one(directory: Path = DIRECTORY, flags: tuple[str, ...] = (), files_max: int = 0, **limits: int) -> Site:
+        place = tmp_path / f"server-{len(sites)}"
+        place.mkdir()
+        site = Site(Server(place, directory, LIMITS | limits, files_max=files_max, flags=flags))
+        sites.append(site)
+        site.begin()
+        return site
+
+    yield start_one
+    with ExitStack() as ends:
+        for site in sites:
+            ends.callback(site.stop)
+            ends.callback(site.end)

@@ -1,0 +1,139 @@
+"""The real server as a process of its own, and what the kernel says about it."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+MIB = 1 << 20
+START_S = 30
+STOP_S = 10  #: SIGTERM: exit in less than that, whoever is connected
+SETTLE_S = 3
+
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_FAULTS = re.compile(r"Traceback|\[error|\bbug\b|Exception ignored|never retrieved|never awaited")
+
+
+class Server:
+    """``heliograph serve`` with low limits; its output goes to files under ``place``."""
+
+    def __init__(
+        self,
+        place: Path,
+        directory: Path,
+        limits: Mapping[str, int],
+        *,
+        files_max: int = 0,
+        flags: tuple[str, ...] = (),
+    ) -> None:
+        self.place = place
+        self.limits = limits
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("HELIOGRAPH_")}
+        environment |= {f"HELIOGRAPH_LIMITS_{name.upper()}": str(value) for name, value in limits.items()}
+        command = [str(Path(sys.executable).with_name("heliograph")), "serve", "--apply", str(directory), "--stomp-port", "0",
+                   "--tcp-port", "0", "--log-level", "debug", *flags]  # fmt: skip
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(command, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=log)
+        self.pid = self._process.pid
+        try:
+            self.line = self._read_line()
+        except BaseException:
+            self._end()
+            raise
+        if files_max:
+            resource.prlimit(self.pid, resource.RLIMIT_NOFILE, (files_max, files_max))
+        ports = [int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", self.line)]
+        self.websocket, self.tcp = (("127.0.0.1", port) for port in ports)
+
+    @property
+    def log(self) -> Path:
+        """What it writes to stderr."""
+        return self.place / "serve.log"
+
+    @property
+    def output(self) -> str:
+        """All that it has written."""
+        return self.line + self.log.read_text(errors="replace")
+
+    def faults(self, since: int = 0) -> list[str]:
+        """The lines of its log, from octet ``since`` on, that tell of a fault of its own."""
+        lines = self.log.read_bytes()[since:].decode(errors="replace").splitlines()
+        return [line for line in lines if _FAULTS.search(line)]
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._process.poll() is None
+
+    @property
+    def files(self) -> int:
+        """Open file descriptors; sockets are files."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    @property
+    def cpu_s(self) -> float:
+        """Processor time used since it was started."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+
+    @property
+    def memory(self) -> int:
+        """RSS in octets."""
+        return self._status("VmRSS")
+
+    @contextmanager
+    def memory_grows_less_than(self, octets: float) -> Iterator[None]:
+        """Compare RSS before with the highest while it lasts, as the kernel has kept it."""
+        before = self.memory
+        with suppress(OSError):  # then the highest is that since the start, and the bound is met even so or not
+            Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+        yield
+        grown = self._status("VmHWM") - before
+        assert grown < octets, f"RSS grew by {grown / MIB:.1f} MiB from {before / MIB:.0f}; allowed {octets / MIB:.1f}"
+
+    @contextmanager
+    def gives_back_its_files(self) -> Iterator[None]:
+        """What is opened while it lasts must be closed soon after."""
+        before = self.files
+        yield
+        deadline = time.monotonic() + SETTLE_S
+        while (now := self.files) > before:
+            assert time.monotonic() < deadline, f"{now - before} sockets are still open after {SETTLE_S} s"
+            time.sleep(0.02)
+
+    def stop(self) -> float:
+        """SIGTERM; the seconds until it was gone.  It must go by itself and with exit code 0."""
+        began = time.monotonic()
+        try:
+            self._process.send_signal(signal.SIGTERM)
+            assert self._process.wait(STOP_S) == 0, self.output
+            return time.monotonic() - began
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        assert self._process.stdout
+        self._process.stdout.close()
+
+    def _read_line(self) -> str:
+        assert self._process.stdout
+        assert select.select([self._process.stdout], [], [], START_S)[0], f"no address: {self.log.read_text()}"
+        line = self._process.stdout.readline().decode()
+        assert line, self.log.read_text()
+        return line
+
+    def _status(self, name: str) -> int:
+        found = re.search(rf"{name}:\s+(\d+) kB", Path(f"/proc/{self.pid}/status").read_text())
+        assert found
+        return int(found[1]) * 1024
