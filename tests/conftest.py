@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LONG_TIMEOUT_S = 1_800
 
 # No deadlines: a busy machine is no fault of the code.
-settings.register_profile("short", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("short", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("long", settings.get_profile("short"), max_examples=5_000)
 
 #: marker: (what must be there, how to get it)

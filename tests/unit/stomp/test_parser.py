@@ -420,11 +420,11 @@ class Octets(bytes):
 @pytest.mark.parametrize("header", [b"transaction:1", b"transaction:" + b"1" * 2_000])
 def test_many_frames_in_one_piece_cost_no_more_than_their_octets(eol: bytes, header: bytes) -> None:
     """CRLF frames were searched for an LF-only end of head through all that came behind them: seconds for a MiB."""
-    octets = Octets(eol.join([b"BEGIN", header, b"", b"\0"]) * (1_000_000 // (len(header) + 10)))
+    octets = Octets(eol.join([b"BEGIN", header, b"", b"\0"]) * (300_000 // (len(header) + 10)))
     Octets.searched = 0
     frames: list[Frame] = []
     parser_for()._parse(octets, frames)
-    assert len(frames) > 400
+    assert len(frames) > 100
     assert Octets.searched < 50 * len(octets)
 
 
