@@ -33,7 +33,7 @@ from heliograph.stomp.transactions import Action, Transactions
 
 #: Headers of a SEND that a MESSAGE does not repeat: they concern the SEND alone, or are the server's to set.
 NOT_PASSED_ON = frozenset({
-    "destination", "content-length", "receipt", "transaction", "login", "passcode",
+    "destination", "content-length", "message-id", "receipt", "transaction", "login", "passcode",
     "subscription", "ack", "redelivered", "user-id", "x-stream-offset", "x-received-at", "x-replayed", "x-gap",
 })  # fmt: skip
 
@@ -291,7 +291,8 @@ def _send_head(head: Head) -> SendHead:
         raise ProtocolError("Missing destination", "\"SEND\" must include a 'destination' header.")
     if "message-id" in headers:
         raise ProtocolError("Invalid header", "'message-id' is not allowed on 'SEND'; the server sets it.")
-    passed_on = {name: value for name, value in headers.items() if name not in NOT_PASSED_ON}
+    # Some clients read 'Content-Length' or ' user-id' as what they look like, so these are not passed on either.
+    passed_on = {name: value for name, value in headers.items() if name.strip().lower() not in NOT_PASSED_ON}
     if "content-type" in passed_on:
         passed_on["content-type"] = passed_on.pop("content-type")
     return SendHead(headers["destination"], passed_on, headers.get("transaction"))
