@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from heliograph.errors import ClientError, ProtocolError
 from heliograph.limits import Limits
@@ -78,7 +79,7 @@ class ClientSession:
         self.state = State.NEW
         self.heartbeat = HeartBeat()  #: as agreed on, from our side
         self._offer = HeartBeat()
-        self._parser = Parser(limits, commands=SERVER_COMMANDS)
+        self._parser = Parser(_for_messages(limits), commands=SERVER_COMMANDS)
 
     def receive(self, data: bytes) -> list[ServerEvent]:
         """The events of ``data``; a ``Refusal`` or ``Violation`` is the last one ever."""
@@ -225,6 +226,16 @@ def _reader(state: State, frame: Frame) -> _Reader:
     if reader is None:
         raise ProtocolError("Illegal command", f"The server sent {frame.head.command} while {state.value}.")
     return reader
+
+
+def _for_messages(limits: Limits) -> Limits:
+    """A MESSAGE has the headers of a SEND, escaped (which may double them), and its ids, which repeat a SUBSCRIBE's."""
+    return replace(
+        limits,
+        header_count_max=limits.header_count_max + 16,
+        header_line_bytes_max=2 * limits.header_line_bytes_max,
+        head_bytes_max=2 * (limits.head_bytes_max + 3 * limits.header_line_bytes_max),
+    )
 
 
 def _required(frame: Frame, name: str) -> str:

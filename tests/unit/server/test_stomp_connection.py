@@ -11,6 +11,8 @@ from heliograph.engine.embedded.engine import EmbeddedEngine
 from heliograph.errors import ServerError
 from heliograph.server.outbox import Outbox
 from heliograph.server.stomp_connection import StompConnection
+from heliograph.stomp.client_session import ClientSession, Delivery
+from heliograph.stomp.heartbeat import HeartBeat
 from tests.in_memory import (
     FIRST_OFFSET,
     OTHER_PARTNER,
@@ -208,6 +210,25 @@ async def test_no_header_of_one_version_becomes_another_header_in_another(
     if publisher == version == "1.2":
         assert message.headers["v"] == "x\n:\\y"
         assert message.headers["user-id:"] == "admin"
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.2"])
+async def test_the_largest_head_that_may_be_sent_can_be_read_by_our_own_client(site: Site, version: str) -> None:
+    """A MESSAGE has more headers than its SEND, and escapes make them longer."""
+    limits = site.hub.limits
+    client = ClientSession(limits)
+    client.connect("here", HeartBeat())
+    client.receive(b"CONNECTED\nversion:1.2\n\n\0\n")
+    peer = await subscriber(site, id="i" * (limits.header_line_bytes_max - 3), ack="client")
+    sender = await site.connect(SERVICE, version)
+    long = [b"h%02d:" % number + b":" * (limits.header_line_bytes_max - 4) for number in range(7)]
+    short = [b"k%02d:" % number for number in range(limits.header_count_max - 8)]
+    sender.say(b"SEND\ndestination:/exchange/acme_raw/a\n" + b"\n".join(long + short) + b"\n\n\0")
+    assert sender.heard() == []
+    await site.turn()
+    (delivery,) = client.receive(peer.octets())
+    assert isinstance(delivery, Delivery)
+    assert len(delivery.headers) > limits.header_count_max
 
 
 async def test_the_same_frame_for_all_who_gave_the_same_id_is_encoded_once(site: Site) -> None:
