@@ -38,7 +38,7 @@ class Plan(Struct, frozen=True, gc=False):
 
 
 class Publisher:
-    """``publish`` for one principal.  Plans are kept by letter."""
+    """``publish`` for one principal.  Plans are kept by letter, but for long ones: those do not come again."""
 
     __slots__ = ("_directory", "_exchanges", "_limits", "_plans", "_principal")
 
@@ -78,7 +78,8 @@ class Publisher:
                 self._exchanges[exchange.name],
                 Envelope(exchange.name, destination.key, letter.headers),
             )
-            self._plans.put(letter, plan)
+            if _characters(letter) <= self._limits.parsed_head_bytes_max:
+                self._plans.put(letter, plan)
         return plan
 
     def _check_tenant(self, exchange: Exchange, fields: KeyFields) -> None:
@@ -95,3 +96,8 @@ class Publisher:
                 "Invalid routing key",
                 f"Account {fields.account} has no camera {fields.camera}; the operator lists them in the directory.",
             )
+
+
+def _characters(letter: Letter) -> int:
+    headers = letter.headers
+    return len(letter.destination) + sum(map(len, headers)) + sum(map(len, headers.values()))

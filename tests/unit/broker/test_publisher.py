@@ -206,6 +206,13 @@ def test_a_service_publishes_what_its_patterns_cover_and_the_type_allows(house: 
         publisher.publish(Letter("/exchange/acme_face_v24/7.12345.delete"), face(action="create"))
 
 
+def test_a_long_letter_is_not_kept_since_it_does_not_come_again_as_the_same_object() -> None:
+    publisher = Broker(EmbeddedEngine(LIMITS, 0), DIRECTORY, LIMITS).publisher(DIRECTORY.principals["acme"])
+    for number in range(10):
+        publisher.publish(Letter("/exchange/acme_raw/a", foo=f"{number}" * 2_000), b"")
+    assert len(publisher._plans) == 0
+
+
 def test_the_plans_of_a_publisher_are_bounded() -> None:
     limits = Limits(routes_max=10)
     publisher = Broker(EmbeddedEngine(limits, 0), DIRECTORY, limits).publisher(DIRECTORY.principals["acme"])
