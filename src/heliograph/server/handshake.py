@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
+from functools import partial
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -33,8 +34,8 @@ class HandshakeRefused(Exception):
 class RequestHeaders(Protocol):
     """Case-insensitive."""
 
-    def get(self, name: str, default: str = "") -> str:
-        """The first value of ``name``."""
+    def getall(self, name: str, default: list[str]) -> list[str]:
+        """Every value of ``name``, in order; ``default`` where there is none."""
 
 
 class Handshake(Struct, frozen=True):
@@ -54,16 +55,20 @@ def check_handshake(path: str, headers: RequestHeaders, allowed_origins: frozens
     """
     if path.partition("?")[0] != PATH:
         raise HandshakeRefused(404, f"The WebSocket endpoint is {PATH}.")
-    if headers.get("Upgrade", "").lower() != "websocket" or "upgrade" not in _tokens(headers.get("Connection", "")):
+    one, listed = partial(_one, headers), partial(_listed, headers)
+    if not headers.getall("Host", []):
+        raise HandshakeRefused(400, "Host is missing.")
+    if one("Upgrade").lower() != "websocket" or "upgrade" not in map(str.lower, listed("Connection")):
         raise HandshakeRefused(
             426, "This is a WebSocket endpoint; connect with a STOMP client.", {"Upgrade": "websocket"}
         )
-    if headers.get("Sec-WebSocket-Version", "") != "13":
+    if one("Sec-WebSocket-Version") != "13":
         raise HandshakeRefused(426, "WebSocket version 13 (RFC 6455) is spoken here.", {"Sec-WebSocket-Version": "13"})
-    check_origin(headers.get("Origin", ""), headers.get("Host", ""), allowed_origins)
-    offered = [name.strip() for name in headers.get("Sec-WebSocket-Protocol", "").split(",")]
+    one("Sec-WebSocket-Key")  # picows looks into it
+    check_origin(one("Origin"), one("Host"), allowed_origins)
+    offered = listed("Sec-WebSocket-Protocol")
     return Handshake(
-        read_basic(headers.get("Authorization", "")),
+        read_basic(one("Authorization")),
         next((name for name in SUBPROTOCOLS if name in offered), None),
     )
 
@@ -104,5 +109,17 @@ def read_basic(authorization: str) -> tuple[str, str] | None:
     return login, password
 
 
-def _tokens(value: str) -> list[str]:
-    return [token.strip().lower() for token in value.split(",")]
+def _one(headers: RequestHeaders, name: str) -> str:
+    """The value of a header that comes once, or "".
+
+    A proxy in front may have looked at the other one (RFC 9112 section 3.2, RFC 6455 section 11.3).
+    """
+    values = headers.getall(name, [])
+    if len(values) > 1:
+        raise HandshakeRefused(400, f"{name} comes {len(values)} times; it is allowed once.")
+    return values[0] if values else ""
+
+
+def _listed(headers: RequestHeaders, name: str) -> list[str]:
+    """The tokens of a header that is a list, in one line or in several (RFC 9110 section 5.3)."""
+    return [token.strip() for value in headers.getall(name, []) for token in value.split(",")]

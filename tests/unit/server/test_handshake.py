@@ -20,8 +20,9 @@ class Headers(dict[str, str]):
     def __init__(self, headers: dict[str, str]) -> None:
         super().__init__({name.lower(): value for name, value in headers.items()})
 
-    def get(self, name: str, default: str = "") -> str:  # type: ignore[override]
-        return super().get(name.lower(), default)
+    def getall(self, name: str, default: list[str]) -> list[str]:
+        value = self.get(name.lower())
+        return default if value is None else [value]
 
 
 GOOD = {"Host": "here:8674", "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
@@ -200,3 +201,38 @@ def test_whatever_stands_in_origin_and_host_it_passes_or_is_refused(origin: str,
     except HandshakeRefused as refused:
         assert refused.status == 403
         assert len(refused.detail) < 300
+
+
+class Repeated(Headers):
+    """One header twice."""
+
+    def __init__(self, headers: dict[str, str], name: str, second: str) -> None:
+        super().__init__(headers)
+        self.name, self.second = name.lower(), second
+
+    def getall(self, name: str, default: list[str]) -> list[str]:
+        return super().getall(name, default) + [self.second] * (name.lower() == self.name)
+
+
+@pytest.mark.parametrize(
+    "name", ["Host", "Upgrade", "Origin", "Authorization", "Sec-WebSocket-Key", "Sec-WebSocket-Version"]
+)
+def test_what_is_checked_may_come_only_once(name: str) -> None:
+    headers = GOOD | {"Origin": "http://here:8674", "Authorization": basic("a:b"), "Sec-WebSocket-Key": "k"}
+    with pytest.raises(HandshakeRefused) as refused:
+        check_handshake("/ws", Repeated(headers, name, headers[name]), NOBODY)
+    assert (refused.value.status, refused.value.detail) == (400, f"{name} comes 2 times; it is allowed once.")
+
+
+def test_a_list_may_come_in_several_lines() -> None:
+    headers = GOOD | {"Connection": "keep-alive", "Sec-WebSocket-Protocol": "mqtt"}
+    assert check_handshake("/ws", Repeated(headers, "Connection", "Upgrade"), NOBODY) == Handshake(None, None)
+    headers["Connection"] = "Upgrade"
+    taken = check_handshake("/ws", Repeated(headers, "Sec-WebSocket-Protocol", "v12.stomp"), NOBODY)
+    assert taken.subprotocol == "v12.stomp"
+
+
+def test_a_request_without_a_host_is_400() -> None:
+    with pytest.raises(HandshakeRefused) as refused:
+        check_handshake("/ws", Headers({name: value for name, value in GOOD.items() if name != "Host"}), NOBODY)
+    assert refused.value.status == 400
