@@ -41,14 +41,17 @@ class Site:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        with ExitStack() as sockets:
-            for login in EVERYBODY:
-                peer = sockets.enter_context(Attacker(server.websocket))
-                peer.handshake()
-                peer.connect(*login)
-        self.control = Control(server)
         self.sockets = ExitStack()
         self._log_bytes = 0
+        try:
+            for login in EVERYBODY:
+                with Attacker(server.websocket) as peer:
+                    peer.handshake()
+                    peer.connect(*login)
+            self.control = Control(server)
+        except BaseException:
+            server.kill()
+            raise
 
     def dial(self, framing: str = "websocket", **options: object) -> Attacker:
         """A TCP connection, no more."""

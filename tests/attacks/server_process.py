@@ -39,20 +39,20 @@ class Server:
         self.limits = limits
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HELIOGRAPH_")}
         environment |= {f"HELIOGRAPH_LIMITS_{name.upper()}": str(value) for name, value in limits.items()}
-        command = [str(Path(sys.executable).with_name("heliograph")), "serve", "--apply", str(directory), "--stomp-port", "0",
-                   "--tcp-port", "0", "--log-level", "debug", *flags]  # fmt: skip
+        heliograph = str(Path(sys.executable).with_name("heliograph"))  # what the package installs
+        ports = ("--stomp-port", "0", "--tcp-port", "0")
+        command = [heliograph, "serve", "--apply", str(directory), *ports, "--log-level", "debug", *flags]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(command, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=log)
         self.pid = self._process.pid
         try:
             self.line = self._read_line()
         except BaseException:
-            self._end()
+            self.kill()
             raise
         if files_max:
             resource.prlimit(self.pid, resource.RLIMIT_NOFILE, (files_max, files_max))
-        ports = [int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", self.line)]
-        self.websocket, self.tcp = (("127.0.0.1", port) for port in ports)
+        self.websocket, self.tcp = (("127.0.0.1", int(port)) for port in re.findall(r"127\.0\.0\.1:(\d+)", self.line))
 
     @property
     def log(self) -> Path:
@@ -118,9 +118,10 @@ class Server:
             assert self._process.wait(STOP_S) == 0, self.output
             return time.monotonic() - began
         finally:
-            self._end()
+            self.kill()
 
-    def _end(self) -> None:
+    def kill(self) -> None:
+        """At once."""
         self._process.kill()
         self._process.wait()
         assert self._process.stdout

@@ -179,7 +179,7 @@ def test_an_unknown_login_and_a_wrong_passcode_get_the_same_octets(site: Site, f
 def test_a_flood_of_wrong_passcodes_keeps_nobody_else_out(start: Start) -> None:
     site = start(verified_ms_max=1, login_ms_max=4_000)  # so that the owner is verified anew
     with site.server.gives_back_its_files():
-        guessers = [site.open() for _ in range(30)]
+        guessers = [site.open() for _ in range(20)]
         for number, guesser in enumerate(guessers):
             guesser.frame("CONNECT", accept_version="1.2", login=BUS.login, passcode=f"guess-{number}")
         began = time.monotonic()

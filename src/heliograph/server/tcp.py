@@ -6,14 +6,19 @@ import asyncio
 import ssl
 from typing import cast
 
+from heliograph.errors import LimitError
 from heliograph.server.hub import Hub
 from heliograph.server.link import half_close
 from heliograph.server.stomp_connection import StompConnection
+from heliograph.stomp import serializer
 
 
 async def listen(hub: Hub, host: str, port: int, tls: ssl.SSLContext | None) -> asyncio.Server:
     """Accept STOMP connections on ``host``:``port``."""
-    return await hub.loop.create_server(lambda: TcpLink(hub), host, port, ssl=tls, backlog=4_096)
+    timeout_s = hub.limits.handshake_ms_max / 1000 if tls else None
+    return await hub.loop.create_server(
+        lambda: TcpLink(hub), host, port, ssl=tls, ssl_handshake_timeout=timeout_s, backlog=4_096
+    )
 
 
 class TcpLink(asyncio.Protocol):
@@ -34,7 +39,7 @@ class TcpLink(asyncio.Protocol):
         """Accepted."""
         self._transport = transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
         if self._hub.full:
-            transport.abort()
+            self._refuse()
             return
         transport.set_write_buffer_limits(high=self._hub.limits.write_bytes_max)
         address = transport.get_extra_info("peername") or ("?", 0)
@@ -63,6 +68,13 @@ class TcpLink(asyncio.Protocol):
         """It has read."""
         if self._connection is not None:
             self._connection.unblock()
+
+    def _refuse(self) -> None:
+        """What 503 is to a WebSocket."""
+        limit = self._hub.limits.connections_max
+        error = LimitError("Too many connections", f"There are {limit} (connections_max); try again later.")
+        self.write(serializer.error(error))
+        self.finish(error.close_code, error.message)
 
     # --- from the connection
 

@@ -86,6 +86,7 @@ async def listen(
         host,
         port,
         ssl=tls,
+        ssl_handshake_timeout=limits.handshake_ms_max / 1000 if tls else None,
         backlog=4_096,
         websocket_handshake_timeout=limits.handshake_ms_max / 1000,
         max_frame_size=limits.head_bytes_max + limits.body_bytes_max + _SLACK_BYTES,
@@ -96,7 +97,7 @@ async def listen(
 
 
 def _answer(status: int, detail: str, headers: dict[str, str]) -> WSUpgradeResponseWithListener:
-    body = detail.encode() + b"\n"
+    body = detail.encode(errors="replace") + b"\n"  # what a peer sent may not be UTF-8
     return WSUpgradeResponseWithListener(WSUpgradeResponse.create_error_response(status, body, headers), None)
 
 
