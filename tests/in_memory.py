@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import tomllib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -116,10 +117,11 @@ def read_frames(octets: bytes, version: str = "1.2") -> list[Received]:
     return frames
 
 
+_ESCAPED = {b"n": b"\n", b"r": b"\r", b"c": b":", b"\\": b"\\"}
+
+
 def _unescape(part: bytes) -> bytes:
-    for escape, octet in ((b"\\n", b"\n"), (b"\\r", b"\r"), (b"\\c", b":")):
-        part = part.replace(b"\\\\", b"\0").replace(escape, octet).replace(b"\0", b"\\\\")
-    return part.replace(b"\\\\", b"\\")
+    return re.sub(rb"\\(.)", lambda match: _ESCAPED[match[1]], part)
 
 
 class InMemoryLink:
