@@ -58,3 +58,19 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     verifications_waiting_max: int = 1_024  #: different credentials; login_ms_max is over long before their turn
     verifications_waiting_per_login_max: int = 64  #: so that guesses at one login leave room for the others
     credential_bytes_max: int = 1_024  #: a login, or a password; longer ones are wrong
+
+    # --- the log of the embedded engine
+    segment_bytes_max: int = 67_108_864  #: one file of a log; retention removes whole ones
+    log_bytes_max: int = 1_073_741_824  #: per exchange; the oldest segments go first
+    log_ms_max: int = 86_400_000  #: a day, after receipt
+    commit_interval_ms: int = 10  #: what nobody waits for is committed at the latest then
+    commit_bytes_max: int = 1_048_576  #: in memory (an event's size); more begins a commit before that
+    uncommitted_bytes_max: int = 33_554_432  #: in memory; publishers are held back above it
+    preallocated_bytes: int = 1_048_576  #: zeros written ahead of a log: a commit within them changes no metadata
+    reserved_offsets: int = 1_048_576  #: assigned ahead of a commit at most; far more than uncommitted_bytes_max lets be
+    probe_interval_ms: int = 1_000  #: after a failure to write: how often it is tried whether it works again
+    sync_interval_ms: int = 1_000  #: with fsync = interval: what a power cut may cost
+    disk_free_bytes_min: int = 16_777_216  #: publishing stops below it, so that cursors can still be stored
+    journal_bytes_min: int = 1_048_576  #: a smaller journal is not compacted
+    damages_max: int = 10_000  #: places remembered per exchange
+    quarantine_files_max: int = 32  #: damaged files kept beyond their time; a segment each at most

@@ -1,0 +1,296 @@
+"""One exchange's log, as the event loop sees it: what is committed, where it stands, how it is read.
+
+Everything here belongs to the event loop's thread, apart from ``pending``, which the writer's thread empties,
+and ``tail``, which is the writer's thread's own.  What that thread has done becomes visible by ``apply``,
+on the event loop.  Reads happen on the calling thread: what is read was mostly written a moment ago.
+
+Deviations from the interface that was agreed: ``Gap`` has a ``reason``; ``Batch.events()`` gives a ``Gap``
+where the body is damaged; an event that was read has ``position`` 0, since it is in no ring; a disk that
+does not give what is asked for raises ``ServerError`` a few times, then the batch is a ``Gap``.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NamedTuple
+from urllib.parse import quote
+
+import structlog
+
+from heliograph.engine.embedded.log.batch import (
+    HEAD_BYTES,
+    BatchDamagedError,
+    Head,
+    decode_events,
+    decode_keys,
+)
+from heliograph.engine.embedded.log.damage import Damage, Gap
+from heliograph.engine.embedded.log.opening import open_segments
+from heliograph.engine.embedded.log.segment import Segment
+from heliograph.engine.embedded.log.store import Store
+from heliograph.engine.embedded.log.tail import Tail, Written
+from heliograph.engine.embedded.log.upkeep import check, quarantine, remove, write_index
+from heliograph.engine.embedded.log.walk import Hole, Window
+from heliograph.engine.interface import Event
+from heliograph.errors import ServerError, SettingsError
+from heliograph.limits import Limits
+
+logger = structlog.get_logger("heliograph.log")
+
+_NAME_BYTES_MAX = 200
+#: Reads that may fail in a row before what cannot be read is given up.
+_READ_TRIES = 8
+
+
+class Retention(NamedTuple):
+    """What a log keeps at least until: ``age_ms`` since receipt, or ``size_bytes`` in all, whichever is first."""
+
+    age_ms: int
+    size_bytes: int
+
+
+class Batch:
+    """What one commit wrote.  Offsets, keys and times come from its head; the body is read by ``events``."""
+
+    __slots__ = ("_at", "_log", "_segment", "first_offset", "head", "keys", "last_offset")
+
+    def __init__(self, log: Log, segment: Segment, at: int, head: Head, keys: tuple[str, ...]) -> None:
+        self._log = log
+        self._segment = segment
+        self._at = at
+        self.head = head
+        self.keys = keys  #: the distinct routing keys of its events
+        self.first_offset = head.first_offset
+        self.last_offset = head.last_offset
+
+    def events(self) -> list[Event] | Gap:
+        """Its events; a Gap with its offsets if the body is not what was written, or was removed since.
+
+        Raises ServerError if the disk gives an error.
+        """
+        return self._log.read_events(self._segment, self._at, self.head, self.keys)
+
+
+class Log:
+    """See the module.  ``pending``: events that were appended and not yet taken by the writer.
+
+    ``next_offset_to_assign``: the caller counts it up; what it assigns it appends to the writer, in order.
+    ``reserved_offset``: none from there on may be assigned yet; the writer moves it on long before it is met.
+    """
+
+    def __init__(self, store: Store, name: str, limits: Limits, first_offset: int = 1) -> None:
+        """Open the log of exchange ``name``; ``first_offset``: where a new one begins to count."""
+        directory = quote(name, safe="").replace(".", "%2E")
+        if len(directory) > _NAME_BYTES_MAX:
+            raise SettingsError("Exchange name", f"{name} is too long to name a directory. Choose a shorter one.")
+        self.name = name
+        self.directory = f"logs/{directory}"
+        self.pending: list[Event] = []
+        self.jobs: deque[Callable[[], None]] = deque()  # for the writer's thread
+        self.roll_wanted = False  #: for the writer: the active segment is to be full
+        self.damages: list[Damage] = []  #: everything found so far
+        self._known: set[tuple[str, int, int, int]] = set()
+        self.retention = Retention(limits.log_ms_max, limits.log_bytes_max)
+        self._store = store
+        self._limits = limits
+        self._window = Window()
+        self._lost: list[tuple[int, int]] = []  # sorted, by damages
+        self._failures = 0
+        opened = open_segments(store, self.directory, first_offset, limits.reserved_offsets)
+        self._segments = opened.segments
+        self._previous = [segment.previous_offset for segment in opened.segments]  # of each segment
+        self.next_offset = opened.last_offset + 1
+        self.next_offset_to_assign = self.reserved_offset = opened.next_offset
+        self.tail = Tail(store, self.directory, limits, opened)
+        if opened.cut:
+            end = self._segments[-1]
+            logger.warning("torn tail", exchange=name, file=end.path, position=end.end, octets=opened.cut)
+        for damage in opened.damages:
+            self.report(damage)
+
+    # --- what there is
+
+    @property
+    def first_offset(self) -> int:
+        """None lower is retained; ``next_offset`` if nothing is."""
+        return self._segments[0].previous_offset + 1 if self._segments else self.next_offset
+
+    @property
+    def size_bytes(self) -> int:
+        """Octets of everything retained."""
+        return sum([segment.end for segment in self._segments])
+
+    # --- reading
+
+    def read_batch(self, offset: int) -> Batch | Gap | None:
+        """The batch that holds ``offset``, or the next later one; a Gap if what is there is lost; None at the end.
+
+        Raises ServerError if the disk gives an error; after some in a row what cannot be read is a Gap.
+        """
+        if offset >= self.next_offset:
+            return None
+        if not self._segments or offset <= self._previous[0]:
+            return Gap(offset, self.first_offset - 1, "removed")
+        place = bisect_left(self._lost, (offset + 1,)) - 1
+        if place >= 0 and self._lost[place][1] >= offset:
+            return Gap(offset, self._lost[place][1], "damaged")
+        try:
+            found = self._find(offset)
+            self._failures = 0
+        except OSError as error:
+            self._failed_to_read(error)
+            found = self._find(offset)
+        finally:
+            self._window.salvage = False
+        return found
+
+    def read_events(self, segment: Segment, at: int, head: Head, keys: tuple[str, ...]) -> list[Event] | Gap:
+        """See ``Batch.events``."""
+        file = segment.file
+        if file is None:
+            return Gap(head.first_offset, head.last_offset, "removed")
+        body_at = at + HEAD_BYTES + head.keys_size
+        try:
+            body = self._window.read(file, body_at, head.body_size, segment.end)
+            self._failures = 0
+        except OSError as error:
+            self._failed_to_read(error)
+            body = b""
+        self._window.salvage = False
+        try:
+            return decode_events(self.name, head, keys, body, segment.salt)
+        except BatchDamagedError as error:
+            return self._lose(segment, at, head, str(error))
+
+    def offset_at(self, received_ms: int) -> int:
+        """The first offset received at or after that time, of what can be read; ``next_offset`` if there is none."""
+        for segment in self._segments:
+            if segment.received_max < received_ms:
+                continue
+            for item in segment.items_received(self._window, received_ms):
+                if isinstance(item, Hole) or not item[1].event_count or item[1].received_max < received_ms:
+                    continue
+                at, head = item
+                batch = self._batch(segment, at, head)
+                events = batch.events() if isinstance(batch, Batch) else batch
+                if isinstance(events, Gap):
+                    return head.first_offset
+                return next(event.offset for event in events if event.received_ms >= received_ms)
+        return self.next_offset
+
+    def _find(self, offset: int) -> Batch | Gap:
+        for segment in self._segments[max(0, bisect_left(self._previous, offset) - 1) :]:
+            for item in segment.items_from(self._window, offset):
+                if isinstance(item, Hole):
+                    last = segment.last_offset if item.last is None else item.last
+                    what = "head" if item.end > item.position else "chain"
+                    self.report(Damage(segment.path, item.position, item.end - item.position, item.first, last, what))
+                    segment.follow(last, item.end)
+                    if last >= offset:
+                        return Gap(max(offset, item.first), last, "damaged")
+                    continue
+                at, head = item
+                if head.event_count and head.last_offset >= offset:
+                    segment.follow(head.last_offset, at + head.size)
+                    return self._batch(segment, at, head)
+        return Gap(offset, self.next_offset - 1, "damaged")  # what was cut from the tail after it had been stored
+
+    def _batch(self, segment: Segment, at: int, head: Head) -> Batch | Gap:
+        file = segment.file
+        assert file is not None  # it is among the segments
+        keys = self._window.read(file, at + HEAD_BYTES, head.keys_size, segment.end)
+        try:
+            return Batch(self, segment, at, head, decode_keys(head, keys, segment.salt))
+        except BatchDamagedError as error:
+            return self._lose(segment, at, head, str(error))
+
+    def _lose(self, segment: Segment, at: int, head: Head, what: str) -> Gap:
+        self.report(Damage(segment.path, at, head.size, head.first_offset, head.last_offset, what))
+        return Gap(head.first_offset, head.last_offset, "damaged")
+
+    def _failed_to_read(self, error: OSError) -> None:
+        self._failures += 1
+        self._window.forget()
+        if self._failures < _READ_TRIES:
+            raise ServerError("Storage", f"The log of {self.name} cannot be read: {error.strerror}.") from error
+        self._failures = 0
+        self._window.salvage = True
+
+    def report(self, damage: Damage) -> None:
+        """Tell of damage once, remember its offsets, and keep the file."""
+        known = damage.path, damage.position, damage.first, damage.last
+        if known in self._known:
+            return
+        if len(self.damages) < self._limits.damages_max:
+            self._known.add(known)
+            self.damages.append(damage)
+            if damage.first <= damage.last:
+                insort(self._lost, (damage.first, damage.last))
+        logger.error(
+            "damaged", exchange=self.name, file=damage.path, position=damage.position, octets=damage.octets,
+            what=damage.what, first=damage.first, last=damage.last, missing=max(0, damage.last - damage.first + 1),
+        )  # fmt: skip
+        if damage.octets:
+            self.jobs.append(partial(quarantine, self._store, damage.path, self._limits.quarantine_files_max))
+
+    # --- what the writer has done
+
+    def apply(self, written: Written) -> None:
+        """Let readers see what was written."""
+        if written.segment is not None:
+            if self._segments:
+                self._seal(self._segments[-1])
+            self._segments.append(written.segment)
+            self._previous.append(written.segment.previous_offset)
+        segment = self._segments[-1]
+        for at, head in written.heads:
+            segment.add(at, head)
+            self.next_offset = head.last_offset + 1
+            self.reserved_offset = head.reserved_offset
+
+    def _seal(self, segment: Segment) -> None:
+        """Have the index of a full segment written."""
+        self.jobs.append(partial(write_index, self._store, segment, segment.encode_index()))
+
+    def retain(self, now_ms: int, pinned_offset: int | None = None) -> None:
+        """Remove what is too old or too much, whole segments at a time, never the active one.
+
+        ``pinned_offset``: this offset and those after it are kept; None if nobody needs any.
+        """
+        size = self.size_bytes
+        age_ms, size_max = self.retention
+        keep = len(self._segments) - 1
+        count = 0
+        for segment in self._segments[: max(0, keep)]:
+            if pinned_offset is not None and segment.last_offset >= pinned_offset:
+                break
+            if size <= size_max and segment.received_max > now_ms - age_ms:
+                break
+            size -= segment.end
+            count += 1
+        for segment in self._segments[:count]:
+            file, segment.file = segment.file, None
+            self.jobs.append(partial(remove, self._store, segment, file))
+        self._window.forget()
+        if count == keep and pinned_offset is None and self._segments[keep].received_max <= now_ms - age_ms:
+            self.roll_wanted = not self._segments[keep].empty
+        del self._segments[:count], self._previous[:count]
+
+    def verify(self) -> Iterator[list[Damage]]:
+        """Read everything that is committed now, in slices of about a MiB; what each of them finds damaged.
+
+        May be advanced on another thread than it is made on.  The damage is not reported yet.
+        """
+        return check(self.name, list(self._segments))
+
+    def close(self) -> None:
+        """Close the files; the writer must have stopped."""
+        for segment in self._segments:
+            if segment.file is not None:
+                segment.file.close()
+                segment.file = None
+        self._segments.clear()
+        self._previous.clear()

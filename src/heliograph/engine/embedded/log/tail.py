@@ -1,0 +1,167 @@
+"""The end of one exchange's log, where it grows.  The writer's thread's own.
+
+Every batch reserves offsets: a start after a crash begins behind ``reserved_offset`` of the last batch that is
+whole, and one reservation further, since a batch that is not whole may have reserved once more.  An offset may
+be assigned only below the reservation that is on disk, and each commit moves that on, so nobody ever waits.
+
+A mark is a batch without events.  One is written at start (it reserves), at a clean stop (it gives back what
+was not assigned), after a failure, and when the log rests: with something whole behind it, the last batch was
+not torn by a crash, so if it turns out bad it was damaged, and can be reported.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from heliograph.engine.embedded.log.appender import Appender
+from heliograph.engine.embedded.log.batch import CLEAN, Head, decode_head, encode_batch, encode_mark, split
+from heliograph.engine.embedded.log.opening import Opened
+from heliograph.engine.embedded.log.segment import Segment
+from heliograph.engine.embedded.log.store import Store
+from heliograph.engine.interface import Event
+from heliograph.limits import Limits
+
+#: Segments that one retention time is cut into, when there is little traffic.
+_SEGMENTS_PER_AGE = 8
+
+
+class Written(NamedTuple):
+    """What one write did.  ``segment``: a new one that the heads stand in; ``heads``: with their positions."""
+
+    segment: Segment | None
+    heads: Sequence[tuple[int, Head]]
+
+
+class Tail:
+    """``broken``: nothing may be written before ``repair``, as after opening.  Methods raise OSError."""
+
+    def __init__(self, store: Store, directory: str, limits: Limits, opened: Opened) -> None:
+        self.broken = True
+        self.marked = True  #: the last batch is a mark, or there is none
+        self._store = store
+        self._directory = directory
+        self._limits = limits
+        self._last_offset = opened.last_offset
+        self._reserved_offset = opened.next_offset
+        self._appender: Appender | None = None
+        self._received_from: int | None = None  # of the active segment
+        self._old: Appender | None = None  # full, but not synced
+        self._made: Segment | None = None  # created, but not in use
+        self._begun: Segment | None = None  # in use, but not told to the readers
+        if opened.segments and not opened.sealed:
+            segment = opened.segments[-1]
+            assert segment.file is not None
+            self._salt = segment.salt
+            self._appender = Appender(segment.file, segment.end, limits.preallocated_bytes)
+            self._received_from = None if segment.empty else segment.received_min
+
+    def write(self, events: list[Event], sync: bool) -> Written:
+        """Store the events, in one call."""
+        if self._full(events):
+            self._roll(events[0].offset, sync)
+        assert self._appender is not None
+        last_offset = self._last_offset
+        reserved_offset = max(self._reserved_offset, events[-1].offset + 1 + self._limits.reserved_offsets)
+        position = self._appender.end
+        parts: list[bytes] = []
+        heads: list[tuple[int, Head]] = []
+        for batch in split(events):
+            head, *octets = encode_batch(batch, last_offset, reserved_offset, self._salt)
+            parts += octets
+            heads.append((position, head))
+            position += head.size
+            last_offset = head.last_offset
+        self._append(parts, sync)
+        self._last_offset = last_offset
+        self._reserved_offset = reserved_offset
+        if self._received_from is None:
+            self._received_from = heads[0][1].received_min
+        self.marked = False
+        return self._written(heads)
+
+    def mark(self, next_offset: int, sync: bool, clean: bool = False) -> Written:
+        """Write a mark; ``next_offset``: none from there on was assigned.  ``clean``: none will be."""
+        if self._appender is None:
+            self._roll(self._last_offset + 1, sync)
+        return self._written([self._mark(next_offset, sync, clean)])
+
+    def roll(self, next_offset: int, sync: bool) -> Written:
+        """Begin a new segment, so that the active one can be removed."""
+        self._roll(self._last_offset + 1, sync)
+        return self._written([self._mark(next_offset, sync)])
+
+    def repair(self, next_offset: int) -> Written:
+        """Cut what was not committed, write again what may not be on disk, then a mark: it works again."""
+        if self._old is not None:
+            self._old.repair()
+            self._old = None
+        if self._appender is not None:
+            self._appender.repair()
+            self._store.sync_directory(self._directory)
+        written = self.mark(next_offset, sync=True)
+        self.broken = False
+        return written
+
+    def sync(self) -> None:
+        """Put on disk what was written without."""
+        try:
+            if self._old is not None:
+                self._old.sync()
+                self._old = None
+            if self._appender is not None:
+                self._appender.sync()
+        except OSError:
+            self.broken = True
+            raise
+
+    def _mark(self, next_offset: int, sync: bool, clean: bool = False) -> tuple[int, Head]:
+        assert self._appender is not None
+        reserved = next_offset if clean else max(self._reserved_offset, next_offset + self._limits.reserved_offsets)
+        octets = encode_mark(self._last_offset, reserved, self._salt, CLEAN if clean else 0)
+        position = self._appender.end
+        self._append([octets], sync)
+        self._reserved_offset = reserved
+        self.marked = True
+        head = decode_head(octets, 0, self._salt)
+        assert head is not None
+        return position, head
+
+    def _append(self, parts: Sequence[bytes], sync: bool) -> None:
+        assert self._appender is not None
+        try:
+            self._appender.write(parts, sync)
+        except BaseException:
+            self.broken = True
+            raise
+
+    def _full(self, events: list[Event]) -> bool:
+        if self._appender is None or self._appender.end >= self._limits.segment_bytes_max:
+            return True
+        age = 0 if self._received_from is None else events[0].received_ms - self._received_from
+        return age * _SEGMENTS_PER_AGE >= self._limits.log_ms_max
+
+    def _roll(self, base: int, sync: bool) -> None:
+        self.broken = True  # until the end of this
+        made = self._made
+        if made is None:
+            self._store.make_directory(self._directory)
+            salt = int.from_bytes(os.urandom(4), "big")
+            path = f"{self._directory}/{Segment.name(base, salt)}"
+            made = self._made = Segment(path, base, salt, self._store.open(path, create=True), self._last_offset)
+        self._store.sync_directory(self._directory)
+        if self._old is not None:
+            self._old.sync()
+        self._old = None if sync else self._appender
+        assert made.file is not None
+        made.previous_offset = made.last_offset = self._last_offset
+        self._salt = made.salt
+        self._appender = Appender(made.file, 0, self._limits.preallocated_bytes)
+        self._received_from = None
+        self._made, self._begun = None, made
+        self.broken = False
+
+    def _written(self, heads: list[tuple[int, Head]]) -> Written:
+        begun, self._begun = self._begun, None
+        return Written(begun, heads)
