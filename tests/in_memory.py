@@ -135,6 +135,7 @@ class InMemoryLink:
         self.writes: list[bytes] = []
         self.closed: tuple[int, str] | None = None
         self.aborted = False
+        self.closing = False
         self.reading = True
         self.on_write: Callable[[bytes], object] = lambda data: None
 
