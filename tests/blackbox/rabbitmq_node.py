@@ -1,0 +1,109 @@
+"""A private RabbitMQ with STOMP over WebSocket: its own folder, its own free ports, loopback only."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+START_S = 60
+STOP_S = 20
+_REAL_COMMANDS = "/usr/lib/rabbitmq/bin"  # Debian's wrappers in /usr/sbin change the user
+
+
+class RabbitmqNode:
+    """Has the topic exchange ``bus_raw``; ``guest`` may do everything."""
+
+    def __init__(self, room: Path) -> None:
+        amqp, stomp, web, distribution, epmd = free_ports(5)
+        self.ws_url = f"ws://127.0.0.1:{web}/ws"
+        self._log = room / "server.out"
+        self._environment = _environment(room, distribution, epmd)
+        _write_settings(room, amqp, stomp, web)
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                ["rabbitmq-server"],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            self._await_listener(web)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End the node, and the port mapper that it has started."""
+        try:
+            os.killpg(self._process.pid, signal.SIGTERM)
+            self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        subprocess.run(["epmd", "-kill"], env=self._environment, stdout=subprocess.DEVNULL, check=False)
+
+    def _await_listener(self, port: int) -> None:
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline and self._process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                return
+            except OSError:
+                time.sleep(0.1)
+        raise AssertionError(f"no RabbitMQ within {START_S} s: {self._log.read_text()}")
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody has just now."""
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports: list[int] = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+def _environment(room: Path, distribution: int, epmd: int) -> dict[str, str]:
+    return os.environ | {
+        "HOME": str(room),
+        "LC_ALL": "C.UTF-8",
+        "PATH": f"{_REAL_COMMANDS}:{os.environ['PATH']}",
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "ERL_EPMD_PORT": str(epmd),
+        "RABBITMQ_NODENAME": f"blackbox{distribution}@localhost",
+        "RABBITMQ_BASE": str(room),
+        "RABBITMQ_MNESIA_BASE": str(room / "mnesia"),
+        "RABBITMQ_LOG_BASE": str(room / "log"),
+        "RABBITMQ_CONFIG_FILE": str(room / "rabbitmq.conf"),
+        "RABBITMQ_CONF_ENV_FILE": str(room / "rabbitmq-env.conf"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(room / "enabled_plugins"),
+        "RABBITMQ_PID_FILE": str(room / "pid"),
+        "RABBITMQ_DIST_PORT": str(distribution),
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+    }
+
+
+def _write_settings(room: Path, amqp: int, stomp: int, web: int) -> None:
+    settings = {
+        "listeners.tcp.1": f"127.0.0.1:{amqp}",
+        "stomp.listeners.tcp.1": f"127.0.0.1:{stomp}",
+        "web_stomp.tcp.listener": f"127.0.0.1:{web}",
+        "log.file.level": "warning",
+        "load_definitions": room / "definitions.json",
+    }
+    (room / "rabbitmq.conf").write_text("".join(f"{name} = {value}\n" for name, value in settings.items()))
+    (room / "rabbitmq-env.conf").write_text("")
+    (room / "enabled_plugins").write_text("[rabbitmq_web_stomp].\n")
+    exchange = {"type": "topic", "durable": True, "auto_delete": False, "internal": False, "arguments": {}}
+    everything = {"configure": ".*", "write": ".*", "read": ".*"}
+    definitions = {
+        "users": [{"name": "guest", "password": "guest", "tags": ""}],
+        "vhosts": [{"name": "/"}],
+        "permissions": [{"user": "guest", "vhost": "/", **everything}],
+        "exchanges": [{"name": "bus_raw", "vhost": "/", **exchange}],
+    }
+    (room / "definitions.json").write_text(json.dumps(definitions))
