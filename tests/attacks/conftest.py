@@ -28,7 +28,7 @@ LIMITS = {
     "subscriptions_max": 200,
     "prefetch_count_default": 50,
     "prefetch_count_max": 100,
-    "ring_bytes_max": 8_388_608,
+    "ring_bytes_max": 16_777_216,
 }
 
 
@@ -43,11 +43,13 @@ class Site:
         self.server = server
         self.sockets = ExitStack()
         self._log_bytes = 0
+        files = server.files
         try:
             for login in EVERYBODY:
                 with Attacker(server.websocket) as peer:
                     peer.handshake()
                     peer.connect(*login)
+            server.wait_files(files)
             self.control = Control(server)
         except BaseException:
             server.kill()
@@ -77,12 +79,14 @@ class Site:
             self.control.stop()
             self.control = Control(self.server)
         self._log_bytes = self.server.log.stat().st_size
+        self._files = self.server.files
 
     def end(self) -> None:
-        """After it: nobody has noticed, nothing is broken."""
+        """After it: nobody has noticed, nothing is broken, and the server holds no socket of an attacker any more."""
         self.sockets.close()
         assert self.server.alive
         self.control.wait_round()
+        self.server.wait_files(self._files)
         faults = self.server.faults(self._log_bytes)
         assert not faults, "\n".join(faults[:20])
 

@@ -105,10 +105,14 @@ class Server:
         """What is opened while it lasts must be closed soon after."""
         before = self.files
         yield
+        self.wait_files(before)
+
+    def wait_files(self, count: int) -> None:
+        """Wait until no more than ``count`` files are open; fail after ``SETTLE_S``."""
         deadline = time.monotonic() + SETTLE_S
-        while (now := self.files) > before:
-            assert time.monotonic() < deadline, f"{now - before} sockets are still open after {SETTLE_S} s"
-            time.sleep(0.02)
+        while (now := self.files) > count:
+            assert time.monotonic() < deadline, f"{now - count} sockets are still open after {SETTLE_S} s"
+            time.sleep(0.01)
 
     def stop(self) -> float:
         """SIGTERM; the seconds until it was gone.  It must go by itself and with exit code 0."""

@@ -17,6 +17,10 @@ class Link(Protocol):
     #: Links of the same framing wrap the same frame into the same octets.
     framing: str
 
+    @property
+    def closing(self) -> bool:
+        """Whether the socket goes as soon as what was written is read; the peer has ended its half, for instance."""
+
     def wrap(self, frame: bytes) -> bytes:
         """A STOMP frame (or beat) as it goes to the socket."""
 

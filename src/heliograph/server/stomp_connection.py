@@ -148,6 +148,9 @@ class StompConnection:
             self.spoke, self.idle_since_s = False, now_s
         if self._closing:
             return
+        if self.link.closing:
+            self.close()  # which sets a time to who does not read what was written
+            return
         if self.session.state is not State.OPEN:
             if (now_s - self.opened_s) * 1000 > self._hub.limits.login_ms_max:
                 self.fail(

@@ -83,6 +83,11 @@ class TcpLink(asyncio.Protocol):
         """See ``Link``: a stream needs no framing."""
         return frame
 
+    @property
+    def closing(self) -> bool:
+        """See ``Link``."""
+        return self._transport.is_closing()
+
     def admit(self) -> None:
         """See ``Link``: nothing is held below the session."""
 
@@ -93,9 +98,8 @@ class TcpLink(asyncio.Protocol):
 
     def finish(self, close_code: int, reason: str) -> None:
         """See ``Link``: end our half, then wait for the peer's; a reset could destroy what it has not read yet."""
-        if self._transport.is_closing():
-            return
-        half_close(self._transport)
+        if not self.closing:
+            half_close(self._transport)
         self._linger = self._hub.loop.call_later(self._hub.limits.linger_ms_max / 1000, self.abort)
 
     def abort(self) -> None:

@@ -37,6 +37,7 @@ _SLACK_BYTES = 65_536
 _READ_BUFFER_BYTES = 2_048  #: per connection to begin with; it grows with what comes at once
 _TEXT, _BINARY, _CONTINUATION, _CLOSE = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION, WSMsgType.CLOSE
 _PING = WSMsgType.PING
+_CLOSE_CODE_MAX = 4_999  #: section 7.4.2
 
 #: First octet (FIN and opcode) and length, RFC 6455 section 5.2.
 _HEAD_7, _HEAD_16, _HEAD_64 = Packing(">BB").pack, Packing(">BBH").pack, Packing(">BBQ").pack
@@ -143,9 +144,7 @@ class WebSocketLink(WSListener):
             if kind == _BINARY or data.isascii() or self._is_utf8(data):
                 self._connection.receive(data)
         elif kind == _CLOSE:
-            if not transport.is_close_frame_sent:
-                transport.send_close(frame.get_close_code() or WSCloseCode.OK)
-            transport.disconnect()
+            self._on_close(frame)
         elif kind == _PING:
             if not self._full:  # who sends pings and does not read the pongs must not fill the memory
                 transport.send_pong(frame.get_payload_as_bytes())
@@ -172,6 +171,11 @@ class WebSocketLink(WSListener):
 
     # --- from the connection
 
+    @property
+    def closing(self) -> bool:
+        """See ``Link``."""
+        return bool(self._socket.is_closing())
+
     def admit(self) -> None:
         """See ``Link``."""
         self._stranger.leave()
@@ -189,9 +193,10 @@ class WebSocketLink(WSListener):
         """
         if self._transport.is_disconnected:
             return
-        if not self._transport.is_close_frame_sent:
-            self._transport.send_close(WSCloseCode(close_code), reason.encode()[:120])
-        half_close(self._socket)
+        if not self.closing:
+            if not self._transport.is_close_frame_sent:
+                self._transport.send_close(WSCloseCode(close_code), reason.encode()[:120])
+            half_close(self._socket)
         self._linger = self._hub.loop.call_later(self._hub.limits.linger_ms_max / 1000, self.abort)
 
     def abort(self) -> None:
@@ -217,6 +222,15 @@ class WebSocketLink(WSListener):
         )
 
     # --- RFC 6455, what picows leaves to us
+
+    def _on_close(self, frame: WSFrame) -> None:
+        """Section 5.5.1: the answer to a CLOSE is one with its code, and then the server closes."""
+        code = frame.get_close_code().value
+        if frame.get_payload_as_bytes() and (code in (0, WSCloseCode.ABNORMAL_CLOSURE) or code > _CLOSE_CODE_MAX):
+            self._violate(WSCloseCode.PROTOCOL_ERROR, f"close code {code} is not for sending")
+            return
+        self._connection.close(code or WSCloseCode.OK.value)
+        self._transport.disconnect()  # once the peer has read what was written; ``finish`` has set it a time
 
     def _on_fragment(self, kind: WSMsgType, frame: WSFrame) -> None:
         """Section 5.4.  STOMP is a stream, so a fragment is fed as it comes."""
