@@ -200,6 +200,8 @@ class Machine(RuleBasedStateMachine):
     def subscribe(self, which: int, named: bool, pattern: str, mode: str, prefetch: int, receipt: bool) -> None:
         client = one([client for client in self.open if client.who in MAY_SUBSCRIBE], which)
         exchange, owner = MAY_SUBSCRIBE[client.who]
+        if mode == "auto" and any(each.name is None and each.mode == "auto" for each in client.subscriptions):
+            named = True  # with two of them, nothing in a message would tell which one it is for
         self.names += 1
         name = f"s{self.names}" if named else None
         made = Subscribed(client, name, exchange, pattern, owner, mode, prefetch)
@@ -386,11 +388,11 @@ class Machine(RuleBasedStateMachine):
     def _belongs(message: Received, subscription: Subscribed) -> bool:
         if subscription.name is not None:
             return message.headers.get("subscription") == subscription.name
-        return "subscription" not in message.headers and (
-            message.headers["message-id"].startswith(f"Q_{subscription.destination}@@")
-            if subscription.mode != "auto"
-            else "ack" not in message.headers and subscription is _only_nameless_auto(subscription, message)
-        )
+        if "subscription" in message.headers:
+            return False
+        if subscription.mode == "auto":
+            return "ack" not in message.headers
+        return message.headers["message-id"].startswith(f"Q_{subscription.destination}@@")
 
     def _check_messages(self, client: Client, subscription: Subscribed, heard: list[Received]) -> None:
         due = subscription.due()
@@ -435,17 +437,6 @@ class Machine(RuleBasedStateMachine):
         assert len(self.site.hub.connections) == 0
 
 
-def _only_nameless_auto(subscription: Subscribed, message: Received) -> Subscribed | None:
-    """ack:auto without id carries nothing that tells which of several subscriptions a message is for.
-
-    So the first that still waits for this body is the one; they are checked in the order they were made.
-    """
-    for each in subscription.peer.subscriptions:
-        if each.name is None and each.mode == "auto" and any(event.body == message.body for event in each.waiting):
-            return each
-    return None
-
-
 def run(max_examples: int, steps: int) -> None:
     loop = asyncio.new_event_loop()
     opened = open_site()
@@ -466,4 +457,4 @@ def test_everybody_hears_what_the_model_says() -> None:
 
 @pytest.mark.long
 def test_everybody_hears_what_the_model_says_for_long() -> None:
-    run(max_examples=3_000, steps=60)
+    run(max_examples=1_500, steps=50)
