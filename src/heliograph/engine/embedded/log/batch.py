@@ -6,6 +6,7 @@
                 first-offset previous-offset reserved-offset received-min received-max     ; 72 octets
     magic     = "HGB1"                              ; the 1 is the version of all that follows
     flags     = u32                                 ; 1: CLEAN, nothing was assigned from reserved-offset on
+                                                    ; 2: CONTINUED, written by the same call as the batch before
     count     = u32                                 ; 0: a mark, which only confirms what stands before it
     keys      = msgpack array of str                ; the distinct routing keys
     body      = *size *envelope *received table-size table *octet
@@ -38,6 +39,7 @@ from heliograph.engine.interface import Envelope, Event
 
 MAGIC = b"HGB1"
 CLEAN = 1
+CONTINUED = 2
 #: Events and octets of one batch, unless one event alone is larger: what a reader decodes in one go, in about 1 ms.
 BATCH_EVENTS_MAX = 1_024
 BATCH_BYTES_MAX = 1 << 20
@@ -148,7 +150,7 @@ def encode_mark(last_offset: int, reserved_offset: int, salt: int, flags: int = 
 
 
 def encode_batch(
-    events: list[Event], previous_offset: int, reserved_offset: int, salt: int
+    events: list[Event], previous_offset: int, reserved_offset: int, salt: int, flags: int = 0
 ) -> tuple[Head, bytes, bytes]:
     """One batch of events with contiguous offsets: its head, the octets of head and keys, the octets of the body.
 
@@ -164,7 +166,7 @@ def encode_batch(
     )
     first_offset = events[0].offset
     head: list[Any] = [
-        MAGIC, 0, 0, count, len(keys), crc32(keys, salt), len(body), crc32(body, salt),
+        MAGIC, 0, flags, count, len(keys), crc32(keys, salt), len(body), crc32(body, salt),
         first_offset, previous_offset, reserved_offset, min(received), max(received),
     ]  # fmt: skip
     sealed = _seal(head, salt)

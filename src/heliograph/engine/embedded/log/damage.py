@@ -21,8 +21,7 @@ class Damage(NamedTuple):
 
     ``path``, ``position``, ``octets``: where, and how many (0: they are not there at all).  ``first``, ``last``:
     the offsets that are lost by it; none if ``first`` is greater, as when only a mark was hit.
-    ``what``: "head", "keys", "body", "chain" (batches are missing), "index", "segment" (files are missing),
-    "unreadable" (the disk gives an error).
+    ``what``: "head", "keys", "body", "chain" (batches are missing), or "segment" (a file is missing).
     """
 
     path: str

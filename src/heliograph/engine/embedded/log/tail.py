@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from heliograph.engine.embedded.log.appender import Appender
-from heliograph.engine.embedded.log.batch import CLEAN, Head, decode_head, encode_batch, encode_mark, split
+from heliograph.engine.embedded.log.batch import CLEAN, CONTINUED, Head, decode_head, encode_batch, encode_mark, split
 from heliograph.engine.embedded.log.opening import Opened
 from heliograph.engine.embedded.log.segment import Segment
 from heliograph.engine.embedded.log.store import Store
@@ -68,7 +68,7 @@ class Tail:
         parts: list[bytes] = []
         heads: list[tuple[int, Head]] = []
         for batch in split(events):
-            head, *octets = encode_batch(batch, last_offset, reserved_offset, self._salt)
+            head, *octets = encode_batch(batch, last_offset, reserved_offset, self._salt, CONTINUED if heads else 0)
             parts += octets
             heads.append((position, head))
             position += head.size

@@ -1,0 +1,155 @@
+"""A log, a journal and their committer over a store in memory, and a model of what they have promised."""
+
+from __future__ import annotations
+
+import random
+
+from heliograph.engine.embedded.log.committer import Committer, Fsync, Outcome
+from heliograph.engine.embedded.log.damage import Gap
+from heliograph.engine.embedded.log.journal import Journal
+from heliograph.engine.embedded.log.log import Log
+from heliograph.engine.interface import Confirm, Envelope, Event
+from heliograph.errors import HeliographError
+from heliograph.limits import Limits
+from tests.crash.stores import FaultyStore
+
+#: So small that a few events reach every edge.
+SMALL = Limits(
+    segment_bytes_max=2_000,
+    log_bytes_max=10_000,
+    log_ms_max=80_000,
+    preallocated_bytes=1_024,
+    reserved_offsets=16,
+    journal_bytes_min=100,
+    disk_free_bytes_min=1,
+)
+EXCHANGE = "acme.raw"
+
+Content = tuple[str, tuple[tuple[str, str], ...], bytes, int]
+
+
+def content_of(event: Event) -> Content:
+    return event.envelope.key, tuple(event.envelope.headers.items()), event.body, event.received_ms
+
+
+class Rig:
+    """``open`` gives what a start of the engine has; everything that is promised stands in the model."""
+
+    def __init__(self, store: FaultyStore, limits: Limits = SMALL, fsync: Fsync = "always", seed: int = 0) -> None:
+        self.store = store
+        self.limits = limits
+        self.fsync: Fsync = fsync
+        self.rng = random.Random(seed)
+        self.now_ms = 1_000_000
+        self.appended: dict[int, Content] = {}
+        self.confirmed: list[int] = []
+        self.handed_out = 0
+        self.states: dict[str, list[bytes | None]] = {}  # the confirmed one, then what was put later
+        self.gaps: list[Gap] = []
+        self.errors: list[HeliographError] = []
+        self.open()
+
+    # --- life and death
+
+    def open(self) -> None:
+        self.journal = Journal(self.store, self.limits)
+        self.loaded = self.journal.load()
+        self.log = Log(self.store, EXCHANGE, self.limits)
+        assert self.log.next_offset_to_assign > self.handed_out, "an offset would be assigned twice"
+        self.committer = Committer(self.store, self.limits, self.journal, self.fsync)
+        self.committer.logs.append(self.log)
+        self.apply(self.committer.probe())
+
+    def stop(self) -> None:
+        self.apply(self.committer.finish())
+        self.close()
+
+    def close(self) -> None:
+        self.log.close()
+        self.journal.close()
+
+    def power_cut(self) -> None:
+        self.store.power_cut(self.rng)
+
+    # --- what the engine does
+
+    def append(self, key: str, body: bytes, headers: dict[str, str] | None = None, skip: int = 0) -> bool:
+        """``skip``: offsets that are assigned to nothing before this one; so the commit has several batches."""
+        log = self.log
+        offset = log.next_offset_to_assign + skip
+        if self.committer.error is not None or offset >= log.reserved_offset:
+            return False
+        log.next_offset_to_assign = offset + 1
+        self.handed_out = offset
+        self.now_ms += 7
+        event = Event(Envelope(EXCHANGE, key, headers or {}), offset, body, len(body), 0, self.now_ms, {})
+        self.appended[offset] = content_of(event)
+        log.pending.append(event)
+        return True
+
+    def put(self, key: str, state: bytes | None) -> None:
+        history = self.states.setdefault(key, [None])
+        history.append(state)
+
+        def confirm(error: HeliographError | None, place: int = len(history) - 1, history: list = history) -> None:
+            if error is None:
+                history[:place] = [history[place]] * place  # nothing older may come back
+
+        self.journal.put(key, state, confirm)
+
+    def commit(self) -> Outcome:
+        outcome = self.committer.commit()
+        self.apply(outcome)
+        return outcome
+
+    def apply(self, outcome: Outcome) -> None:
+        for log, written in outcome.written:
+            log.apply(written)
+        for _, events in outcome.events:
+            self.confirmed += [event.offset for event in events]
+        for confirm in outcome.confirms:
+            confirm(None)
+        if outcome.error is not None:
+            self.errors.append(outcome.error)
+            self.log.pending.clear()
+        confirms: list[Confirm] = outcome.unconfirmed
+        for confirm in confirms:
+            confirm(self.committer.error)
+
+    # --- what must hold
+
+    def read(self, start: int | None = None) -> dict[int, Event]:
+        """Everything from ``start``, or from the oldest on; gaps are kept in ``gaps``."""
+        events: dict[int, Event] = {}
+        offset = self.log.first_offset if start is None else start
+        while (batch := self.log.read_batch(offset)) is not None:
+            if not isinstance(batch, Gap):
+                read = batch.events()
+                if isinstance(read, list):
+                    assert {event.envelope.key for event in read} == set(batch.keys)
+                    events |= {event.offset: event for event in read}
+                    offset = batch.last_offset + 1
+                    continue
+                batch = read
+            assert batch.first <= batch.last
+            assert batch.last >= offset
+            self.gaps.append(batch)
+            offset = batch.last + 1
+        return events
+
+    def check_states(self) -> None:
+        for key, history in self.states.items():
+            assert self.loaded.get(key) in history, f"{key}: {self.loaded.get(key)!r} is older than {history[0]!r}"
+            self.states[key] = [self.loaded.get(key)]
+        assert not self.journal.damaged_keys
+
+    def check_events(self) -> None:
+        """Nothing confirmed is lost, nothing is served that was not published so."""
+        self.gaps.clear()
+        events = self.read()
+        for offset, event in events.items():
+            assert content_of(event) == self.appended[offset]
+        assert not self.gaps, self.gaps
+        missing = [offset for offset in self.confirmed if offset >= self.log.first_offset and offset not in events]
+        assert not missing, f"confirmed, but lost: {missing}"
+        self.confirmed = sorted(events)  # what was once seen stays
