@@ -31,6 +31,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
 
     # --- sessions
     connections_max: int = 16_384
+    subscription_id_bytes_max: int = 255  #: it stands three times in every MESSAGE
     subscriptions_max: int = 1_024  #: per connection
     transactions_max: int = 16  #: open at once per connection, as RabbitMQ
     transaction_actions_max: int = 1_024  #: SEND, ACK and NACK in one transaction, as RabbitMQ

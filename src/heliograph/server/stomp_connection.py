@@ -81,6 +81,8 @@ class StompConnection:
             self._publisher.publish(*known)
         except HeliographError as error:
             self.fail(error)
+        except Exception:
+            self._fail_of_bug("Send")
 
     def received(self) -> None:
         """That was all the peer has sent so far: what it has brought about on this connection leaves at once.
@@ -224,10 +226,13 @@ class StompConnection:
             except HeliographError as error:
                 self.fail(error, getattr(event, "receipt", None))
             except Exception:
-                log.exception("bug", peer=self.link.peer, verb=type(event).__name__)
-                self.fail(ServerError("Internal error", "The server has a fault; it is in its log."))
+                self._fail_of_bug(type(event).__name__)
             if self._closing:
                 return
+
+    def _fail_of_bug(self, verb: str) -> None:
+        log.exception("bug", peer=self.link.peer, verb=verb)
+        self.fail(ServerError("Internal error", "The server has a fault; it is in its log."))
 
     def _on_connect(self, event: Connect) -> None:
         credentials = (event.login, event.passcode) if event.login else self.link.credentials

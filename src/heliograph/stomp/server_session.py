@@ -177,6 +177,11 @@ class ServerSession:
         ack = headers.get("ack", "auto")
         if ack not in ACK_MODES:
             raise ProtocolError("Invalid header", f"ack is {ack[:32]!r}; it is one of {', '.join(ACK_MODES)}.")
+        if subscription_id is not None and len(subscription_id.encode()) > self._limits.subscription_id_bytes_max:
+            raise LimitError(
+                "Subscription id too long",
+                f"An id has at most {self._limits.subscription_id_bytes_max} octets (subscription_id_bytes_max).",
+            )
         tag = _tag(subscription_id, destination)
         if tag in self._subscriptions:
             raise ProtocolError(
