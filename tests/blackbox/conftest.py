@@ -7,27 +7,7 @@ import pytest
 
 from tests.blackbox.broker_process import BrokerProcess
 from tests.blackbox.clients import node, stompman_
-from tests.blackbox.clients.connection import Connection, Endpoint, Kind
-from tests.blackbox.logins import Login
-
-
-class Dial:
-    """Opens connections of one kind of client to one broker, and lets go of them at the end."""
-
-    def __init__(self, kind: Kind, endpoint: Endpoint) -> None:
-        self.kind = kind
-        self.endpoint = endpoint
-        self._opened: list[Connection] = []
-
-    def __call__(self, login: Login, **options: object) -> Connection:
-        connection = self.kind.dial(self.endpoint, *login, **options)
-        self._opened.append(connection)
-        return connection
-
-    def close(self) -> None:
-        for connection in self._opened:
-            if not connection.closed.is_set():
-                connection.abandon()
+from tests.blackbox.clients.dial import Dial, endpoint_of
 
 
 @pytest.fixture
@@ -36,10 +16,6 @@ def dial(request: pytest.FixtureRequest, server: BrokerProcess) -> Iterator[Dial
     dial = Dial(request.param, endpoint_of(server))
     yield dial
     dial.close()
-
-
-def endpoint_of(server: BrokerProcess, ca_file: str | None = None) -> Endpoint:
-    return Endpoint(server.ws_url, server.tcp_address, ca_file)
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,8 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.blackbox.clients.dial import endpoint_of
 from tests.blackbox.clients.kinds import KINDS
-from tests.blackbox.conftest import endpoint_of
 from tests.blackbox.logins import PARTNER_7, PARTNER_9, SYSTEM
 from tests.blackbox.raw import RawTcp, RawWebSocket, connect_frame, frame
 from tests.blackbox.recording import EXCHANGE, of_partner

@@ -8,9 +8,9 @@ import pytest
 
 from tests.blackbox.broker_process import BrokerProcess
 from tests.blackbox.clients.connection import Connection, Kind
+from tests.blackbox.clients.dial import Dial, endpoint_of
 from tests.blackbox.clients.kinds import KINDS
 from tests.blackbox.clients.node import NodeProcess
-from tests.blackbox.conftest import Dial, endpoint_of
 from tests.blackbox.logins import PARTNER_7, SYSTEM
 from tests.blackbox.raw import Frame, RawTcp, RawWebSocket, frame
 from tests.blackbox.recording import EXCHANGE, of_partner

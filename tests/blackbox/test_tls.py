@@ -12,11 +12,12 @@ import pytest
 
 from tests.blackbox.broker_process import BrokerProcess
 from tests.blackbox.certificate import Certificate
+from tests.blackbox.clients.dial import Dial, endpoint_of
 from tests.blackbox.clients.kinds import every_client
-from tests.blackbox.conftest import Dial, endpoint_of
 from tests.blackbox.logins import PARTNER_7, SYSTEM
 from tests.blackbox.raw import RawTcp, RawWebSocket, frame
 from tests.blackbox.recording import EXCHANGE, of_partner
+from tests.conftest import require
 
 ALL = f"{EXCHANGE}/#"
 RELOAD_S = 5
@@ -24,8 +25,7 @@ RELOAD_S = 5
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    if not shutil.which("openssl"):
-        pytest.skip("needs the command openssl")
+    require(shutil.which("openssl"), "the command openssl")
     return Certificate(tmp_path_factory.mktemp("tls"))
 
 
