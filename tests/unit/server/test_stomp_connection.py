@@ -219,7 +219,7 @@ async def test_the_largest_head_that_may_be_sent_can_be_read_by_our_own_client(s
     client = ClientSession(limits)
     client.connect("here", HeartBeat())
     client.receive(b"CONNECTED\nversion:1.2\n\n\0\n")
-    peer = await subscriber(site, id="i" * (limits.header_line_bytes_max - 3), ack="client")
+    peer = await subscriber(site, id="i" * limits.subscription_id_bytes_max, ack="client")
     sender = await site.connect(SERVICE, version)
     long = [b"h%02d:" % number + b":" * (limits.header_line_bytes_max - 4) for number in range(7)]
     short = [b"k%02d:" % number for number in range(limits.header_count_max - 8)]
