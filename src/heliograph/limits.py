@@ -24,6 +24,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     body_bytes_max: int = 1_048_576  #: an event has about 400 octets
     parsed_heads_max: int = 32_768  #: process-wide cache of SEND header blocks
     parsed_head_bytes_max: int = 1_024  #: a longer one is parsed each time, so that the cache stays small in octets too
+    parsed_head_headers_max: int = 24  #: so is one with more; in memory a header has 200 octets more than on the wire
 
     # --- names
     routing_key_bytes_max: int = 255  #: AMQP 0-9-1 short string

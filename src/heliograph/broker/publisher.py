@@ -78,9 +78,15 @@ class Publisher:
                 self._exchanges[exchange.name],
                 Envelope(exchange.name, destination.key, letter.headers),
             )
-            if _characters(letter) <= self._limits.parsed_head_bytes_max:
+            if self._is_small(letter):
                 self._plans.put(letter, plan)
         return plan
+
+    def _is_small(self, letter: Letter) -> bool:
+        """Whether it may be kept; others are made anew each time, so to keep them would be no use either."""
+        headers, limits = letter.headers, self._limits
+        characters = len(letter.destination) + sum(map(len, headers)) + sum(map(len, headers.values()))
+        return characters <= limits.parsed_head_bytes_max and len(headers) <= limits.parsed_head_headers_max
 
     def _check_tenant(self, exchange: Exchange, fields: KeyFields) -> None:
         """The key's partner must own its account, and the account must have its camera (NAME-3)."""
@@ -96,8 +102,3 @@ class Publisher:
                 "Invalid routing key",
                 f"Account {fields.account} has no camera {fields.camera}; the operator lists them in the directory.",
             )
-
-
-def _characters(letter: Letter) -> int:
-    headers = letter.headers
-    return len(letter.destination) + sum(map(len, headers)) + sum(map(len, headers.values()))

@@ -195,7 +195,9 @@ class Parser:
         head = cache.young.get(raw) or cache.get(raw)
         if head is None:
             head = self._parse_head(raw)
-            if self.caching and len(raw) <= self._limits.parsed_head_bytes_max:
+            limits = self._limits
+            small = len(raw) <= limits.parsed_head_bytes_max and len(head.headers) <= limits.parsed_head_headers_max
+            if self.caching and small:
                 cache.put(raw, head)
         return head, receipt
 

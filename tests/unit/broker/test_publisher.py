@@ -210,6 +210,7 @@ def test_a_long_letter_is_not_kept_since_it_does_not_come_again_as_the_same_obje
     publisher = Broker(EmbeddedEngine(LIMITS, 0), DIRECTORY, LIMITS).publisher(DIRECTORY.principals["acme"])
     for number in range(10):
         publisher.publish(Letter("/exchange/acme_raw/a", foo=f"{number}" * 2_000), b"")
+        publisher.publish(Letter("/exchange/acme_raw/a", **{f"h{n}": str(number) for n in range(50)}), b"")
     assert len(publisher._plans) == 0
 
 

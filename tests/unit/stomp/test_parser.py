@@ -333,6 +333,14 @@ def test_a_long_head_is_not_remembered_so_that_the_cache_is_bounded_in_octets() 
     assert len(cache[V12]) == 1
 
 
+def test_a_head_of_many_headers_is_not_remembered_since_in_memory_they_are_larger_than_on_the_wire() -> None:
+    cache = head_cache(LIMITS)
+    for count in (LIMITS.parsed_head_headers_max, LIMITS.parsed_head_headers_max + 1):
+        octets = b"SEND\n" + b"".join(b"%d:\n" % number for number in range(count)) + b"\n\0"
+        assert len(read(parser_for(cache=cache), octets, octets)) == 2
+    assert len(cache[V12]) == 1
+
+
 def test_nothing_of_a_stranger_is_remembered() -> None:
     cache = head_cache(LIMITS)
     parser = parser_for(cache=cache)
