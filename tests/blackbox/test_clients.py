@@ -181,6 +181,16 @@ def test_unsubscribe_ends_the_deliveries_of_that_subscription_alone(dial):
     assert ended.take_rest() == []
 
 
+@every_client("own-id")
+def test_an_id_can_be_used_again_after_unsubscribe(dial):
+    consumer = dial(PARTNER_7)
+    for event in of_partner(7)[:2]:
+        inbox = consumer.subscribe(ALL, subscription_id="again")
+        publish(dial(SYSTEM), [event])
+        assert inbox.one().body == event.body
+        consumer.unsubscribe(inbox)
+
+
 @every_client()
 def test_disconnect_gets_its_receipt_and_a_close_without_an_error(dial):
     consumer = dial(PARTNER_7)
