@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import random
+
+import msgspec
 
 from heliograph.engine.embedded.log.committer import Committer, Fsync, Outcome
 from heliograph.engine.embedded.log.damage import Gap
@@ -48,6 +51,20 @@ class Rig:
         self.gaps: list[Gap] = []
         self.errors: list[HeliographError] = []
         self.open()
+
+    @staticmethod
+    def limits_with(**changed: int) -> Limits:
+        """The small ones, but for these."""
+        return msgspec.structs.replace(SMALL, **changed)
+
+    def copy(self) -> Rig:
+        """Another one, of a rig that is stopped, that must be opened."""
+        other = copy.copy(self)
+        for name in ("store", "rng", "appended", "confirmed", "states"):
+            setattr(other, name, copy.deepcopy(getattr(self, name)))
+        other.gaps = []
+        other.errors = []
+        return other
 
     # --- life and death
 
