@@ -43,6 +43,9 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     prefetch_count_max: int = 5_000
     unacked_bytes_max: int = 16_777_216  #: per subscription; the next delivery waits for an ACK
 
+    # --- sockets
+    read_bytes_max: int = 262_144  #: taken from one socket in one turn, so that no publisher keeps the others waiting
+
     # --- deliveries
     write_bytes_max: int = 65_536  #: handed to one socket in one turn of the loop
     control_bytes_max: int = 65_536  #: RECEIPTs a peer has not read yet; then it is not read from either

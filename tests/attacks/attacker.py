@@ -122,6 +122,7 @@ class Attacker:
             self.socket.bind((source, 0))
         self.socket.connect(address)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.address: tuple[str, int] = self.socket.getsockname()
         self.version = "1.2"
         self.session = ""
         self.at_end = False
@@ -233,9 +234,13 @@ class Attacker:
 
     def expect(self, command: str, seconds: float = ANSWER_S) -> StompFrame:
         """The next frame, which must be ``command``."""
+        return self.expect_any(command, seconds=seconds)
+
+    def expect_any(self, *commands: str, seconds: float = ANSWER_S) -> StompFrame:
+        """The next frame, which must be one of ``commands``."""
         found = self.read(seconds)
-        assert isinstance(found, StompFrame), f"expected {command}, got {found}"
-        assert found.command == command, f"expected {command}, got {found}"
+        assert isinstance(found, StompFrame), f"expected one of {commands}, got {found}"
+        assert found.command in commands, f"expected one of {commands}, got {found}"
         return found
 
     def expect_receipt(self, receipt: str, seconds: float = ANSWER_S) -> None:

@@ -23,7 +23,7 @@ LIMITS = {
     "handshake_ms_max": 1_000,
     "login_ms_max": 2_000,
     "linger_ms_max": 700,
-    "verified_ms_max": 3_600_000,  # everybody logs in once at the start; from then on without argon2 and its 64 MiB
+    "verified_ms_max": 3_600_000,  # from the first login on without argon2 and its 64 MiB
     "body_bytes_max": 262_144,
     "subscriptions_max": 200,
     "prefetch_count_default": 50,
@@ -39,13 +39,14 @@ Start = Callable[..., "Site"]
 class Site:
     """A server, its control connection, and the attackers of one case, whose sockets are given back at its end."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, logins: tuple[Login, ...] = ()) -> None:
+        """``logins``: of whom the server is to remember the password before any case."""
         self.server = server
         self.sockets = ExitStack()
         self._log_bytes = 0
         files = server.files
         try:
-            for login in EVERYBODY:
+            for login in logins:
                 with Attacker(server.websocket) as peer:
                     peer.handshake()
                     peer.connect(*login)
@@ -99,7 +100,7 @@ class Site:
 
 @pytest.fixture(scope="session")
 def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    site = Site(Server(tmp_path_factory.mktemp("server"), DIRECTORY, LIMITS))
+    site = Site(Server(tmp_path_factory.mktemp("server"), DIRECTORY, LIMITS), EVERYBODY)
     yield site
     site.stop()
 

@@ -11,7 +11,7 @@ from tests.attacks.server_process import Server
 
 #: Every delivery and every receipt must come within this, all through every case.
 DEADLINE_S = 1.0
-PERIOD_S = 0.1
+PERIOD_S = 0.05
 
 KEY = "5.55.1.create.objectDetected.personDetected"
 DESTINATION = f"/exchange/acme_event_full_v24/{KEY}"

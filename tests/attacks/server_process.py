@@ -100,6 +100,19 @@ class Server:
         grown = self._status("VmHWM") - before
         assert grown < octets, f"RSS grew by {grown / MIB:.1f} MiB from {before / MIB:.0f}; allowed {octets / MIB:.1f}"
 
+    def has_socket_of(self, peer: tuple[str, int]) -> bool:
+        """Whether a process on this machine still holds a socket to ``peer`` (an IPv4 address) on one of our ports.
+
+        A socket that nobody holds has the inode 0, even if the kernel has still to say something to the peer.
+        """
+        ours = {f"{port:04X}" for _, port in (self.websocket, self.tcp)}
+        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+            fields = line.split()
+            (local, remote), inode = fields[1:3], fields[9]
+            if local[-4:] in ours and int(remote[-4:], 16) == peer[1] and inode != "0":
+                return True
+        return False
+
     @contextmanager
     def gives_back_its_files(self) -> Iterator[None]:
         """What is opened while it lasts must be closed soon after."""

@@ -30,15 +30,18 @@ WRONG = stomp_frame("CONNECT", headers={"accept-version": "1.2", "login": BUS.lo
 
 
 @FRAMINGS
-@pytest.mark.parametrize("verb", VERBS)
-def test_a_verb_as_the_first_frame_is_an_error_and_nothing_is_done(site: Site, framing: str, verb: str) -> None:
+def test_a_verb_as_the_first_frame_is_an_error_and_nothing_is_done(
+    site: Site, framing: str, subtests: pytest.Subtests
+) -> None:
     witness = site.log_in(BUS)
     witness.subscribe(RAW + "#")
-    stranger = site.open(framing)
-    stranger.stomp(VERBS[verb], CONNECT)  # a right CONNECT behind it mends nothing
-    closing = stranger.wait_closed(1)
-    assert closing.message == "Illegal command"
-    assert verb in closing.detail
+    for verb, frame in VERBS.items():
+        with subtests.test(verb):
+            stranger = site.open(framing)
+            stranger.stomp(frame, CONNECT)  # a right CONNECT behind it mends nothing
+            closing = stranger.wait_closed(1)
+            assert closing.message == "Illegal command"
+            assert verb in closing.detail
     witness.expect_nothing(0.05)
 
 
@@ -92,6 +95,7 @@ def test_slow_handshakes_end_at_their_timeout_and_new_clients_get_in_meanwhile(s
     limit_s = site.server.limits["handshake_ms_max"] / 1000
     with site.server.gives_back_its_files():
         slow = [site.dial() for _ in range(count)]
+        silent = site.dial()
         for octet in request:
             for stranger in slow:
                 stranger.send(bytes([octet]))
@@ -102,15 +106,9 @@ def test_slow_handshakes_end_at_their_timeout_and_new_clients_get_in_meanwhile(s
             assert time.monotonic() - before < 1
             if time.monotonic() > began + limit_s:
                 break
-        for stranger in slow:
+        for stranger in (*slow, silent):
             assert stranger.wait_closed(began + limit_s + 2 - time.monotonic()).error is None
         site.sockets.close()
-
-
-def test_a_peer_that_never_says_a_word_is_closed_at_the_handshake_timeout(site: Site) -> None:
-    limit_s = site.server.limits["handshake_ms_max"] / 1000
-    closing = site.dial().wait_closed(limit_s + 1)
-    assert closing.seconds > limit_s - 0.2
 
 
 def pieces(octets: bytes, size: int) -> list[bytes]:
@@ -131,21 +129,20 @@ FLOODS = {
 }
 
 
-@pytest.mark.parametrize("flood", FLOODS)
 @pytest.mark.parametrize("cut", ["messages", "fragments", "tcp"])
-def test_what_a_stranger_sends_is_held_up_to_the_budget_only(site: Site, flood: str, cut: str) -> None:
-    octets = FLOODS[flood]
-    if cut == "messages":
-        octets = [ws_frame(piece, BINARY) for piece in octets]
-    elif cut == "fragments":
-        octets = [ws_frame(piece, BINARY if n == 0 else CONTINUATION, fin=False) for n, piece in enumerate(octets)]
-    strangers = [site.open("tcp" if cut == "tcp" else "websocket") for _ in range(STRANGERS)]
-    with site.server.memory_grows_less_than(STRANGERS * MIB):
-        for stranger in strangers:
-            stranger.send(b"".join(octets))  # as far as the server takes it
-        for stranger in strangers:
-            closing = stranger.wait_closed(1)
-            assert closing.error is not None
+def test_what_a_stranger_sends_is_held_up_to_the_budget_only(site: Site, cut: str, subtests: pytest.Subtests) -> None:
+    for flood, octets in FLOODS.items():
+        if cut == "messages":
+            octets = [ws_frame(piece, BINARY) for piece in octets]
+        elif cut == "fragments":
+            octets = [ws_frame(piece, BINARY if n == 0 else CONTINUATION, fin=False) for n, piece in enumerate(octets)]
+        strangers = [site.open("tcp" if cut == "tcp" else "websocket") for _ in range(STRANGERS)]
+        with subtests.test(flood), site.server.memory_grows_less_than(STRANGERS * MIB):
+            for stranger in strangers:
+                stranger.send(b"".join(octets))  # as far as the server takes it
+            for stranger in strangers:
+                assert stranger.wait_closed(1).error is not None
+                stranger.close()
 
 
 def test_one_message_of_a_stranger_is_not_held_until_it_is_whole(site: Site) -> None:
@@ -179,7 +176,7 @@ def test_an_unknown_login_and_a_wrong_passcode_get_the_same_octets(site: Site, f
 def test_a_flood_of_wrong_passcodes_keeps_nobody_else_out(start: Start) -> None:
     site = start(verified_ms_max=1, login_ms_max=4_000)  # so that the owner is verified anew
     with site.server.gives_back_its_files():
-        guessers = [site.open() for _ in range(20)]
+        guessers = [site.open() for _ in range(8)]
         for number, guesser in enumerate(guessers):
             guesser.frame("CONNECT", accept_version="1.2", login=BUS.login, passcode=f"guess-{number}")
         began = time.monotonic()

@@ -101,15 +101,13 @@ def peer_of(site: Site, when: str) -> Attacker:
 
 
 @BEFORE_AND_AFTER
-@pytest.mark.parametrize("name", VIOLATIONS)
-def test_a_violation_is_its_close_code(site: Site, name: str, when: str) -> None:
-    octets, code = VIOLATIONS[name]
-    peer = peer_of(site, when)
-    with site.server.memory_grows_less_than(MIB):
-        peer.send(octets)
-        closing = peer.wait_closed(1)
-    assert (closing.error, closing.code) == (None, code)
-    assert closing.reason
+def test_a_violation_is_its_close_code_and_allocates_nothing(site: Site, when: str, subtests: pytest.Subtests) -> None:
+    for name, (octets, code) in VIOLATIONS.items():
+        with subtests.test(name), peer_of(site, when) as peer, site.server.memory_grows_less_than(MIB):
+            peer.send(octets)
+            closing = peer.wait_closed(1)
+            assert (closing.error, closing.code) == (None, code)
+            assert closing.reason
 
 
 @BEFORE_AND_AFTER
@@ -226,20 +224,6 @@ def test_a_flood_of_pings_whose_pongs_nobody_reads_costs_no_memory(site: Site, w
 # --- ending in bad order
 
 
-def stuck(site: Site, framing: str) -> Attacker:
-    """A subscriber that does not read, with more waiting for it than its socket takes."""
-    peer = site.log_in(BUS, framing, receive_buffer_bytes=4_096)
-    peer.subscribe(RAW + "big.#")
-    publisher = site.log_in(BUS)
-    for _ in range(35):  # 7 MB: more than sockets hold, and counted twice still less than the ring
-        publisher.frame("SEND", b"x" * 200_000, destination=RAW + "big.a")
-    publisher.frame("SEND", b"x", destination=RAW + "small", receipt="r")
-    publisher.expect_receipt("r")
-    publisher.close()
-    time.sleep(0.3)  # until no socket takes any more
-    return peer
-
-
 #: framing and octets; none for the end of its half of the socket
 ENDINGS = {
     "a CLOSE": ("websocket", close(NORMAL)),
@@ -253,19 +237,28 @@ ENDINGS = {
 }
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_who_ends_without_reading_is_gone_after_the_linger_time(site: Site, ending: str) -> None:
-    framing, octets = ENDINGS[ending]
-    files = site.server.files
-    peer = stuck(site, framing)
-    if octets:
-        peer.send(octets)
-    else:
-        peer.finish_sending()
+def test_who_ends_without_reading_is_gone_after_the_linger_time(site: Site, subtests: pytest.Subtests) -> None:
+    publisher = site.log_in(BUS)
+    stuck: dict[str, Attacker] = {}
+    for ending, (framing, _) in ENDINGS.items():
+        stuck[ending] = site.log_in(BUS, framing, receive_buffer_bytes=4_096)
+        stuck[ending].subscribe(RAW + "big.#")
+    for _ in range(35):  # 7 MB: more than sockets hold, and counted twice still less than the ring
+        publisher.frame("SEND", b"x" * 200_000, destination=RAW + "big.a")
+    publisher.frame("SEND", b"x", destination=RAW + "small", receipt="r")
+    publisher.expect_receipt("r")
+    time.sleep(0.3)  # until no socket takes any more
+    for ending, (_, octets) in ENDINGS.items():
+        if octets:
+            stuck[ending].send(octets)
+        else:
+            stuck[ending].finish_sending()
     deadline = time.monotonic() + LIMITS["linger_ms_max"] / 1000 + 1.5
-    while site.server.files > files:
-        assert time.monotonic() < deadline, "the server still holds the socket"
-        time.sleep(0.05)
+    for ending, peer in stuck.items():
+        with subtests.test(ending):
+            while site.server.has_socket_of(peer.address):
+                assert time.monotonic() < deadline, "the server still holds the socket"
+                time.sleep(0.05)
 
 
 @BEFORE_AND_AFTER
@@ -312,27 +305,25 @@ AFTERWARDS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", AFTERWARDS)
 @pytest.mark.parametrize("end", ["ERROR", "DISCONNECT", "violation", "failed login"])
-def test_nothing_comes_of_what_is_sent_after_the_end(site: Site, name: str, end: str) -> None:
+def test_nothing_comes_of_what_is_sent_after_the_end(site: Site, end: str, subtests: pytest.Subtests) -> None:
     witness = site.log_in(BUS)
     witness.subscribe(RAW + "late.#")
-    octets = AFTERWARDS[name]
-    with Attacker(site.server.websocket) as peer:
-        peer.handshake()
-        if end == "failed login":
-            last = ws_frame(stomp_frame("CONNECT", headers={"accept-version": "1.2", "login": "x", "passcode": "x"}))
-        else:
-            peer.connect(*BUS)
-            peer.frame("SEND", "late", destination=RAW + "late.a", content_length=4)  # so that its head is known
-            assert witness.expect("MESSAGE").body == b"late"
-            last = {"ERROR": ws_frame(b"WHAT\n\n\0"), "violation": ws_frame(b"x", reserved=4),
-                    "DISCONNECT": ws_frame(stomp_frame("DISCONNECT", headers={"receipt": "bye"}))}[end]  # fmt: skip
-        peer.send(last + octets)  # in one piece ...
-        peer.wait_closed(1)
-        if end != "failed login":  # while a login is verified the session goes on
-            assert not peer.pongs
-        peer.send(octets)  # ... and after the server has closed its half
-        time.sleep(0.02)
-        peer.send(octets)
-        witness.expect_nothing(0.05)
+    for name, octets in AFTERWARDS.items():
+        with subtests.test(name), Attacker(site.server.websocket) as peer:
+            peer.handshake()
+            if end == "failed login":
+                last = stomp_frame("CONNECT", headers={"accept-version": "1.2", "login": "x", "passcode": "x"})
+            else:
+                peer.connect(*BUS)
+                peer.frame("SEND", "late", destination=RAW + "late.a", content_length=4)  # so that its head is known
+                assert witness.expect("MESSAGE").body == b"late"
+                last = stomp_frame("DISCONNECT", headers={"receipt": "bye"}) if end == "DISCONNECT" else b"WHAT\n\n\0"
+            peer.send(ws_frame(last, reserved=4 if end == "violation" else 0) + octets)  # in one piece ...
+            peer.wait_closed(1)
+            if end != "failed login":  # while a login is verified the session goes on
+                assert not peer.pongs
+            peer.send(octets)  # ... and after the server has closed its half
+            time.sleep(0.01)
+            peer.send(octets)
+    witness.expect_nothing(0.05)

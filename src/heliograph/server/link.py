@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from typing import Protocol
 
 
@@ -41,6 +42,16 @@ class Link(Protocol):
 
     def resume_reading(self) -> None:
         """Read again."""
+
+
+def bound_reading(listener: asyncio.Server, bytes_max: int) -> None:
+    """Let the system hold little of what peers send, so that what is read of one at a time is little too.
+
+    Else it holds megabytes for a fast one; all of that is read and done in one turn of the loop, in which the others
+    wait.  Accepted sockets have it from the listening one; Linux doubles it for its own book-keeping.
+    """
+    for listening in listener.sockets:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, bytes_max // 2)
 
 
 def half_close(transport: asyncio.Transport) -> None:

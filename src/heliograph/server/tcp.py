@@ -8,7 +8,7 @@ from typing import cast
 
 from heliograph.errors import LimitError
 from heliograph.server.hub import Hub
-from heliograph.server.link import half_close
+from heliograph.server.link import bound_reading, half_close
 from heliograph.server.stomp_connection import StompConnection
 from heliograph.stomp import serializer
 
@@ -16,9 +16,11 @@ from heliograph.stomp import serializer
 async def listen(hub: Hub, host: str, port: int, tls: ssl.SSLContext | None) -> asyncio.Server:
     """Accept STOMP connections on ``host``:``port``."""
     timeout_s = hub.limits.handshake_ms_max / 1000 if tls else None
-    return await hub.loop.create_server(
+    listener = await hub.loop.create_server(
         lambda: TcpLink(hub), host, port, ssl=tls, ssl_handshake_timeout=timeout_s, backlog=4_096
     )
+    bound_reading(listener, hub.limits.read_bytes_max)
+    return listener
 
 
 class TcpLink(asyncio.Protocol):

@@ -28,7 +28,7 @@ from picows import (
 from heliograph.errors import LimitError
 from heliograph.server.handshake import Handshake, HandshakeRefused, check_handshake
 from heliograph.server.hub import Hub
-from heliograph.server.link import half_close
+from heliograph.server.link import bound_reading, half_close
 from heliograph.server.stomp_connection import StompConnection
 from heliograph.server.stranger import Stranger
 
@@ -82,7 +82,7 @@ async def listen(
             WSUpgradeResponse.create_101_response(extra), WebSocketLink(hub, handshake)
         )
 
-    return await ws_create_server(
+    listener = await ws_create_server(
         accept,
         host,
         port,
@@ -95,6 +95,8 @@ async def listen(
         enable_auto_pong=False,
         logger_name=_quiet,
     )
+    bound_reading(listener, limits.read_bytes_max)
+    return listener
 
 
 def _answer(status: int, detail: str, headers: dict[str, str]) -> WSUpgradeResponseWithListener:
