@@ -17,7 +17,7 @@ import structlog
 from heliograph.broker.publisher import Publisher
 from heliograph.broker.subscription import AckMode
 from heliograph.directory.principal import Principal
-from heliograph.errors import HeliographError, LoginError, ProtocolError, ServerError
+from heliograph.errors import BodyError, HeliographError, LoginError, ProtocolError, ServerError
 from heliograph.server import arguments
 from heliograph.server.commit import check_settlements
 from heliograph.server.hub import Hub
@@ -174,7 +174,8 @@ class StompConnection:
         """End the session with an ERROR that says why; nothing is delivered after it."""
         if self._closing:
             return
-        log.info("error", peer=self.link.peer, login=self._login, message=error.message, detail=error.detail)
+        detail = error.pointer if isinstance(error, BodyError) else error.detail  # no part of a body goes to the log
+        log.info("error", peer=self.link.peer, login=self._login, message=error.message, detail=detail)
         self._reply(serializer.error(error, self.session.version, receipt))
         self.close(error.close_code, error.message)
 

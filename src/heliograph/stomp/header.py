@@ -69,11 +69,14 @@ def header_lines(headers: Mapping[str, str], version: str) -> bytes:
     return "".join([f"{k.translate(names)}:{v.translate(values)}\n" for k, v in headers.items()]).encode()
 
 
-def split_line(line: str, unescaped: Callable[[str], str]) -> tuple[str, str]:
-    """The name and value of one header line, without its end; ProtocolError without a colon or a name."""
+def split_line(line: str, number: int, unescaped: Callable[[str], str]) -> tuple[str, str]:
+    """The name and value of one header line, without its end; ProtocolError without a colon or a name.
+
+    The error gives the line's ``number`` and nothing of its text, which in a CONNECT may be a passcode.
+    """
     name, colon, value = line.partition(":")
     if not colon:
-        raise ProtocolError("Malformed header", f"{line[:64]!r} has no colon; a header line is 'name:value'.")
+        raise ProtocolError("Malformed header", f"Header line {number} has no colon; a header line is 'name:value'.")
     if not name:
-        raise ProtocolError("Malformed header", f"{line[:64]!r} has no name; a header line is 'name:value'.")
+        raise ProtocolError("Malformed header", f"Header line {number} has no name; a header line is 'name:value'.")
     return unescaped(name), unescaped(value)

@@ -23,6 +23,8 @@ first since that is what differs from one frame of a publisher to the next.
 
 from __future__ import annotations
 
+import re
+
 from heliograph.errors import LimitError, ProtocolError
 from heliograph.generational_cache import GenerationalCache
 from heliograph.limits import Limits
@@ -37,6 +39,7 @@ _NEVER = 1 << 62
 #: How far the end of a head is looked for first.  Nearly all are shorter; and where many frames come in one piece,
 #: the search for one end of line must not run through all the others.
 _NEAR = 512
+_NO_VALUE = re.compile(r"[^:=\s]*\s?")
 _UNESCAPED = frozenset({"CONNECT", "STOMP", "CONNECTED"})
 
 
@@ -224,14 +227,15 @@ class Parser:
         lines = self._text(raw).split("\n")
         command = lines[0].removesuffix("\r")
         if command not in self._commands:
+            shown = _NO_VALUE.match(command)[0]  # type: ignore[index]  # what follows may be a passcode
             raise ProtocolError(
                 "Bad command",
-                f"Could not interpret command {command[:32]!r}; known are {', '.join(sorted(self._commands))}.",
+                f"Could not interpret command {shown!r}; known are {', '.join(sorted(self._commands))}.",
             )
         unescaped = str if command in _UNESCAPED else self._unescape
         headers: dict[str, str] = {}
-        for line in lines[1:]:
-            name, value = split_line(line.removesuffix("\r"), unescaped)
+        for number, line in enumerate(lines[1:], 1):
+            name, value = split_line(line.removesuffix("\r"), number, unescaped)
             headers.setdefault(name, value)
         headers.pop("receipt", None)  # a second one; the first has been cut out
         return Head(command, headers, content_length(headers.get("content-length")))

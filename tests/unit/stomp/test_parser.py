@@ -107,7 +107,7 @@ REFUSED = {
     "an unknown command": (b"FOO\n\n\0", V12, "Bad command", "'FOO'"),
     "lower case": (b"send\ndestination:/x\n\n\0", V12, "Bad command", "'send'"),
     "a command with a space": (b"SEND \n\n\0", V12, "Bad command", "'SEND '"),
-    "HTTP": (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n\0", V12, "Bad command", "'GET / HTTP/1.1'"),
+    "HTTP": (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n\0", V12, "Bad command", "'GET '"),
     "a first line that is too long": (b"A" * 33 + b"\n\n\0", V12, "Bad command", "32 octets"),
     "a header without a colon": (b"SEND\ndestination\n\n\0", V12, "Malformed header", "'name:value'"),
     "a header without a name": (b"SEND\n:/x\n\n\0", V12, "Malformed header", "has no name"),
