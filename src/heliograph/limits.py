@@ -72,7 +72,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     commit_bytes_max: int = 1_048_576  #: in memory (an event's size); more begins a commit before that
     uncommitted_bytes_max: int = 33_554_432  #: in memory; publishers are held back above it
     preallocated_bytes: int = 1_048_576  #: zeros written ahead of a log: a commit within them changes no metadata
-    reserved_offsets: int = 1_048_576  #: assigned ahead of a commit at most; far more than uncommitted_bytes_max lets be
+    reserved_offsets: int = 1_048_576  #: assigned ahead of a commit at most; uncommitted_bytes_max lets be far fewer
     probe_interval_ms: int = 1_000  #: after a failure to write: how often it is tried whether it works again
     sync_interval_ms: int = 1_000  #: with fsync = interval: what a power cut may cost
     disk_free_bytes_min: int = 16_777_216  #: publishing stops below it, so that cursors can still be stored

@@ -117,5 +117,6 @@ def not_unacked(tag: int) -> str:
     """Why an acknowledgement names nothing."""
     return (
         f"Delivery {tag} is not unacknowledged here: it was acknowledged already, perhaps by a cumulative ACK "
-        "of a later one, or its subscription has ended. Acknowledge each delivery once, by the 'ack' header it came with."
+        "of a later one, or its subscription has ended. Acknowledge each delivery once, by the 'ack' header of its "
+        "MESSAGE."
     )

@@ -139,8 +139,12 @@ def _converted(
     return found
 
 
+#: Limits of which 0 means "not at all".
+_MAY_BE_ZERO = frozenset({"busy_poll_us"})
+
+
 def _check_range(where: str, name: str, value: object, is_limit: bool) -> None:
-    if is_limit and isinstance(value, int) and value < 1:
+    if is_limit and isinstance(value, int) and value < (0 if name in _MAY_BE_ZERO else 1):
         raise _fault(where, f"{value} is no limit. Limits are 1 or more.")
     if name.endswith("_port") and isinstance(value, int) and not 0 <= value <= 65_535:
         raise _fault(where, f"{value} is no port. Ports are 0 to 65535; 0 picks a free one.")

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from heliograph.errors import UnsupportedError
 
 #: What only a durable log can give; asked for and not given must be an ERROR, never silence.
-_NEEDS_THE_LOG = ("x-queue-name", "x-stream-offset", "x-message-ttl", "x-expires", "x-max-length",
-                  "x-max-length-bytes", "x-dead-letter-exchange", "x-dead-letter-routing-key", "x-dead-letter")  # fmt: skip
+_NEEDS_THE_LOG = (
+    "x-queue-name", "x-stream-offset", "x-message-ttl", "x-expires", "x-max-length", "x-max-length-bytes",
+    "x-dead-letter-exchange", "x-dead-letter-routing-key", "x-dead-letter",
+)  # fmt: skip
 
 
 def refuse_unsupported(headers: Mapping[str, str]) -> None:

@@ -54,8 +54,10 @@ def bound_reading(listener: asyncio.Server, bytes_max: int) -> None:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, bytes_max // 2)
 
 
-def half_close(transport: asyncio.Transport) -> None:
-    """End our half after what was written; the peer's may still come.  TLS has no half."""
-    if transport.can_write_eof():
-        with contextlib.suppress(OSError):  # the peer was quicker
-            transport.write_eof()
+def half_close(transport: asyncio.Transport) -> bool:
+    """End our half after what was written, where there are halves (TLS has none); the peer's may still come."""
+    if not transport.can_write_eof():
+        return False
+    with contextlib.suppress(OSError):  # the peer was quicker
+        transport.write_eof()
+    return True

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from heliograph.server.stomp_connection import StompConnection
 
 #: Frames kept with an event.  Who gives every subscription an id of its own shares none, and must not fill the memory.
-_SHARED_MAX = 4
+_SHARED_MAX = 2
 _REDELIVERED = {False: b"false", True: b"true"}
 
 

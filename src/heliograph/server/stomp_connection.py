@@ -81,8 +81,8 @@ class StompConnection:
             self._publisher.publish(*known)
         except HeliographError as error:
             self.fail(error)
-        except Exception:
-            self._fail_of_bug("Send")
+        except Exception as bug:
+            self._fail_of_bug("Send", bug)
 
     def received(self) -> None:
         """That was all the peer has sent so far: what it has brought about on this connection leaves at once.
@@ -226,13 +226,13 @@ class StompConnection:
                 _VERBS[type(event)](self, event)
             except HeliographError as error:
                 self.fail(error, getattr(event, "receipt", None))
-            except Exception:
-                self._fail_of_bug(type(event).__name__)
+            except Exception as bug:
+                self._fail_of_bug(type(event).__name__, bug)
             if self._closing:
                 return
 
-    def _fail_of_bug(self, verb: str) -> None:
-        log.exception("bug", peer=self.link.peer, verb=verb)
+    def _fail_of_bug(self, verb: str, bug: Exception) -> None:
+        log.error("bug", peer=self.link.peer, verb=verb, exc_info=bug)
         self.fail(ServerError("Internal error", "The server has a fault; it is in its log."))
 
     def _on_connect(self, event: Connect) -> None:

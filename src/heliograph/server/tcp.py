@@ -12,6 +12,10 @@ from heliograph.server.link import bound_reading, half_close
 from heliograph.server.stomp_connection import StompConnection
 from heliograph.stomp import serializer
 
+#: TLS has no half that could be ended, and a peer may wait for the end before it ends its own.  So it comes after a
+#: moment in which the last frames were most likely read, seconds.
+_TLS_LINGER_S = 0.25
+
 
 async def listen(hub: Hub, host: str, port: int, tls: ssl.SSLContext | None) -> asyncio.Server:
     """Accept STOMP connections on ``host``:``port``."""
@@ -100,9 +104,10 @@ class TcpLink(asyncio.Protocol):
 
     def finish(self, close_code: int, reason: str) -> None:
         """See ``Link``: end our half, then wait for the peer's; a reset could destroy what it has not read yet."""
-        if not self.closing:
-            half_close(self._transport)
-        self._linger = self._hub.loop.call_later(self._hub.limits.linger_ms_max / 1000, self.abort)
+        loop = self._hub.loop
+        if not self.closing and not half_close(self._transport):
+            loop.call_later(_TLS_LINGER_S, self._transport.close)
+        self._linger = loop.call_later(self._hub.limits.linger_ms_max / 1000, self.abort)
 
     def abort(self) -> None:
         """See ``Link``."""

@@ -62,8 +62,8 @@ class ServerSession:
     (``accept``, then ``resume``) decides how the rest is read.  A ``Violation`` or ``Disconnect`` ends it.
     """
 
-    __slots__ = ("_acks_by_id", "_held", "_known_heads", "_limits", "_parser", "_readers", "_subscriptions", "_transactions",
-                 "heartbeat", "id", "state", "version")  # fmt: skip
+    __slots__ = ("_acks_by_id", "_held", "_known_heads", "_limits", "_parser", "_readers", "_subscriptions",
+                 "_transactions", "heartbeat", "id", "state", "version")  # fmt: skip
 
     def __init__(self, session_id: str, limits: Limits, cache: HeadCache | None = None) -> None:
         self.id = session_id

@@ -15,7 +15,7 @@ from heliograph.generational_cache import GenerationalCache
 from heliograph.limits import Limits
 from heliograph.topic.trie import Trie
 
-#: Octets that an event costs beside twice its body (which stands in it and in the frame made of it).
+#: Octets that an event costs beside three times its body (which stands in it and in the frames made of it).
 _EVENT_BYTES = 1_024
 #: How many times the ring is looked over while it is filled once.
 _LOOKS = 16
@@ -47,7 +47,7 @@ class Exchange:
         """
         offset = self._next_offset
         self._next_offset = offset + 1
-        size = 2 * len(body) + _EVENT_BYTES
+        size = 3 * len(body) + _EVENT_BYTES
         self._position = position = self._position + size
         event = Event(envelope, offset, body, size, position, time.time_ns() // 1_000_000, {})
         route = self._routes.young.get(envelope.key)
