@@ -168,6 +168,12 @@ class Client:
         """``subscription`` is not full any more."""
         self._full.discard(subscription)
         if not self._full:
+            self._read_on()
+
+    def _read_on(self) -> None:
+        """Read from the socket (again); what was not read meanwhile is no silence of the server's."""
+        if not self._room.is_set():
+            self._heard_s = self._loop.time()
             self._room.set()
 
     # --- receipts
@@ -179,7 +185,7 @@ class Client:
         self._receipts[receipt_id] = future
         future.add_done_callback(_no_complaint)
         future.add_done_callback(lambda _: self._receipts.pop(receipt_id, None))
-        self._room.set()  # the RECEIPT stands behind whatever is not read yet
+        self._read_on()  # the RECEIPT stands behind whatever is not read yet
         try:
             await self.write(octets)
         except BaseException:
