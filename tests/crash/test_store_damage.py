@@ -57,6 +57,10 @@ def within(offsets: Iterable[int], ranges: Sequence[Gap | Damage]) -> set[int]:
     return {offset for offset in offsets if any(each.first <= offset <= each.last for each in ranges)}
 
 
+def missing_offsets(rig: Rig) -> set[int]:
+    return set(rig.confirmed) - rig.read().keys()
+
+
 def missing(rig: Rig) -> set[int]:
     """What is not served; it is told to the reader and reported, and everything that is served is right."""
     rig.gaps.clear()
@@ -160,6 +164,27 @@ def test_the_file_of_a_damaged_batch_is_kept_beyond_its_time(stopped: Rig):
         pass
     assert path not in rig.store.paths()
     assert "quarantine/" + path.replace("/", "+") in rig.store.paths()
+
+
+def test_a_damaged_tail_is_copied_before_it_is_cut(stopped: Rig):
+    """Two damaged commits at the end: the head of the second proves that the first was stored."""
+    rig = stopped.copy()
+    rig.open()
+    for body in (b"first body", b"second body"):
+        rig.append("k", body)
+        rig.commit()
+    first = rig.confirmed[-2]
+    path = max(path for path in rig.store.paths() if path.endswith(".log"))
+    data = rig.store.content(path)
+    for body in (b"first body", b"second body"):
+        data[data.index(body)] ^= 1
+    damaged = bytes(data[data.index(b"irst body") : data.index(b"econd body")])
+    rig.close()
+    rig.open()
+    assert missing_offsets(rig) == {first, first + 1}
+    assert within([first, first + 1], rig.log.damages) == {first}  # the second may have been torn
+    copies = [path for path in rig.store.paths() if path.startswith("quarantine/")]
+    assert any(damaged in rig.store.content(path) for path in copies)
 
 
 def test_a_missing_segment_is_a_gap_with_its_offsets(stopped: Rig):

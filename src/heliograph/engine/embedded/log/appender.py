@@ -42,6 +42,8 @@ class Appender:
         end = self.end + size
         room = self.room_bytes if sync and end > self._room_end and 4 * size <= self.room_bytes else 0
         expected = size + room
+        if sync:
+            self.sync()  # of what was written without, for the call syncs no more than it writes
         written = self.file.write((*parts, _zeros(room)) if room else parts, self.end, sync)
         if written != expected:
             raise OSError(errno.ENOSPC, f"{written} of {expected} octets were written")

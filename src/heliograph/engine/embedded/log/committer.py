@@ -87,7 +87,7 @@ class Committer:
                     outcome.written.append((log, log.tail.repair(log.next_offset_to_assign)))
             if self.journal.broken:
                 self.journal.repair()
-        except OSError as error:
+        except Exception as error:
             if self.error is None:
                 self._fail(outcome, error)
             return outcome
@@ -102,8 +102,8 @@ class Committer:
                 job: Callable[[], None] = log.jobs.popleft()
                 try:
                     job()
-                except OSError as error:
-                    logger.warning("upkeep failed", exchange=log.name, error=str(error))
+                except Exception as error:
+                    logger.warning("upkeep failed", exchange=log.name, error=repr(error))
                 return True
         return False
 

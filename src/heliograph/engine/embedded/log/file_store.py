@@ -1,4 +1,4 @@
-"""The store on a real disk: Linux first; where ``RWF_DSYNC`` is missing, two calls do what one does there."""
+"""The store on a real disk: Linux first; where ``RWF_DSYNC`` is missing (macOS), two calls do what one does there."""
 
 from __future__ import annotations
 
@@ -71,6 +71,7 @@ class DiskFile:
     def close(self) -> None:
         """See ``File``."""
         os.close(self._descriptor)
+        self._descriptor = -1  # so that no later file is taken for it
 
 
 class FileStore:

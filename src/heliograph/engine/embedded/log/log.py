@@ -11,7 +11,7 @@ does not give what is asked for raises ``ServerError`` a few times, then the bat
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -27,7 +27,7 @@ from heliograph.engine.embedded.log.batch import (
     decode_events,
     decode_keys,
 )
-from heliograph.engine.embedded.log.damage import Damage, Gap
+from heliograph.engine.embedded.log.damage import Damage, Damages, Gap
 from heliograph.engine.embedded.log.opening import open_segments
 from heliograph.engine.embedded.log.segment import Segment
 from heliograph.engine.embedded.log.store import Store
@@ -91,13 +91,12 @@ class Log:
         self.pending: list[Event] = []
         self.jobs: deque[Callable[[], None]] = deque()  # for the writer's thread
         self.roll_wanted = False  #: for the writer: the active segment is to be full
-        self.damages: list[Damage] = []  #: everything found so far
-        self._known: set[tuple[str, int, int, int]] = set()
         self.retention = Retention(limits.log_ms_max, limits.log_bytes_max)
         self._store = store
         self._limits = limits
+        self._damages = Damages(name, limits.damages_max, self._keep)
+        self.report = self._damages.report  #: of what ``verify`` found
         self._window = Window()
-        self._lost: list[tuple[int, int]] = []  # sorted, by damages
         self._failures = 0
         opened = open_segments(store, self.directory, first_offset, limits.reserved_offsets)
         self._segments = opened.segments
@@ -123,6 +122,11 @@ class Log:
         """Octets of everything retained."""
         return sum([segment.end for segment in self._segments])
 
+    @property
+    def damages(self) -> list[Damage]:
+        """Everything found so far."""
+        return self._damages.found
+
     # --- reading
 
     def read_batch(self, offset: int) -> Batch | Gap | None:
@@ -134,9 +138,9 @@ class Log:
             return None
         if not self._segments or offset <= self._previous[0]:
             return Gap(offset, self.first_offset - 1, "removed")
-        place = bisect_left(self._lost, (offset + 1,)) - 1
-        if place >= 0 and self._lost[place][1] >= offset:
-            return Gap(offset, self._lost[place][1], "damaged")
+        last = self._damages.lost_until(offset)
+        if last is not None:
+            return Gap(offset, last, "damaged")
         try:
             found = self._find(offset)
             self._failures = 0
@@ -166,7 +170,16 @@ class Log:
             return self._lose(segment, at, head, str(error))
 
     def offset_at(self, received_ms: int) -> int:
-        """The first offset received at or after that time, of what can be read; ``next_offset`` if there is none."""
+        """The first offset received at or after that time, or of a damaged batch; ``next_offset`` if there is none.
+
+        Raises ServerError if the disk gives an error.
+        """
+        try:
+            return self._find_received(received_ms)
+        except OSError as error:
+            raise self._unreadable(error) from error
+
+    def _find_received(self, received_ms: int) -> int:
         for segment in self._segments:
             if segment.received_max < received_ms:
                 continue
@@ -215,26 +228,12 @@ class Log:
         self._failures += 1
         self._window.forget()
         if self._failures < _READ_TRIES:
-            raise ServerError("Storage", f"The log of {self.name} cannot be read: {error.strerror}.") from error
+            raise self._unreadable(error) from error
         self._failures = 0
         self._window.salvage = True
 
-    def report(self, damage: Damage) -> None:
-        """Tell of damage once, remember its offsets, and keep the file."""
-        known = damage.path, damage.position, damage.first, damage.last
-        if known in self._known:
-            return
-        if len(self.damages) < self._limits.damages_max:
-            self._known.add(known)
-            self.damages.append(damage)
-            if damage.first <= damage.last:
-                insort(self._lost, (damage.first, damage.last))
-        logger.error(
-            "damaged", exchange=self.name, file=damage.path, position=damage.position, octets=damage.octets,
-            what=damage.what, first=damage.first, last=damage.last, missing=max(0, damage.last - damage.first + 1),
-        )  # fmt: skip
-        if damage.octets:
-            self.jobs.append(partial(quarantine, self._store, damage.path, self._limits.quarantine_files_max))
+    def _unreadable(self, error: OSError) -> ServerError:
+        return ServerError("Storage", f"The log of {self.name} cannot be read: {error.strerror}.")
 
     # --- what the writer has done
 
@@ -278,6 +277,9 @@ class Log:
         if count == keep and pinned_offset is None and self._segments[keep].received_max <= now_ms - age_ms:
             self.roll_wanted = not self._segments[keep].empty
         del self._segments[:count], self._previous[:count]
+
+    def _keep(self, path: str) -> None:
+        self.jobs.append(partial(quarantine, self._store, path, self._limits.quarantine_files_max))
 
     def verify(self) -> Iterator[list[Damage]]:
         """Read everything that is committed now, in slices of about a MiB; what each of them finds damaged.

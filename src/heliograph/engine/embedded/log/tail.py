@@ -15,13 +15,18 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import structlog
+
 from heliograph.engine.embedded.log.appender import Appender
 from heliograph.engine.embedded.log.batch import CLEAN, CONTINUED, Head, decode_head, encode_batch, encode_mark, split
 from heliograph.engine.embedded.log.opening import Opened
 from heliograph.engine.embedded.log.segment import Segment
 from heliograph.engine.embedded.log.store import Store
+from heliograph.engine.embedded.log.upkeep import keep_tail
 from heliograph.engine.interface import Event
 from heliograph.limits import Limits
+
+logger = structlog.get_logger("heliograph.log")
 
 #: Segments that one retention time is cut into, when there is little traffic.
 _SEGMENTS_PER_AGE = 8
@@ -47,20 +52,21 @@ class Tail:
         self._reserved_offset = opened.next_offset
         self._appender: Appender | None = None
         self._received_from: int | None = None  # of the active segment
-        self._old: Appender | None = None  # full, but not synced
         self._made: Segment | None = None  # created, but not in use
         self._begun: Segment | None = None  # in use, but not told to the readers
+        self._cut = opened.cut if any(damage.octets == opened.cut for damage in opened.damages[-1:]) else 0
         if opened.segments and not opened.sealed:
             segment = opened.segments[-1]
             assert segment.file is not None
             self._salt = segment.salt
+            self._path = segment.path
             self._appender = Appender(segment.file, segment.end, limits.preallocated_bytes)
             self._received_from = None if segment.empty else segment.received_min
 
     def write(self, events: list[Event], sync: bool) -> Written:
         """Store the events, in one call."""
         if self._full(events):
-            self._roll(events[0].offset, sync)
+            self._roll(events[0].offset)
         assert self._appender is not None
         last_offset = self._last_offset
         reserved_offset = max(self._reserved_offset, events[-1].offset + 1 + self._limits.reserved_offsets)
@@ -84,20 +90,18 @@ class Tail:
     def mark(self, next_offset: int, sync: bool, clean: bool = False) -> Written:
         """Write a mark; ``next_offset``: none from there on was assigned.  ``clean``: none will be."""
         if self._appender is None:
-            self._roll(self._last_offset + 1, sync)
+            self._roll(self._last_offset + 1)
         return self._written([self._mark(next_offset, sync, clean)])
 
     def roll(self, next_offset: int, sync: bool) -> Written:
         """Begin a new segment, so that the active one can be removed."""
-        self._roll(self._last_offset + 1, sync)
+        self._roll(self._last_offset + 1)
         return self._written([self._mark(next_offset, sync)])
 
     def repair(self, next_offset: int) -> Written:
         """Cut what was not committed, write again what may not be on disk, then a mark: it works again."""
-        if self._old is not None:
-            self._old.repair()
-            self._old = None
         if self._appender is not None:
+            self._keep_cut(self._appender)
             self._appender.repair()
             self._store.sync_directory(self._directory)
         written = self.mark(next_offset, sync=True)
@@ -107,9 +111,6 @@ class Tail:
     def sync(self) -> None:
         """Put on disk what was written without."""
         try:
-            if self._old is not None:
-                self._old.sync()
-                self._old = None
             if self._appender is not None:
                 self._appender.sync()
         except OSError:
@@ -142,7 +143,7 @@ class Tail:
         age = 0 if self._received_from is None else events[0].received_ms - self._received_from
         return age * _SEGMENTS_PER_AGE >= self._limits.log_ms_max
 
-    def _roll(self, base: int, sync: bool) -> None:
+    def _roll(self, base: int) -> None:
         self.broken = True  # until the end of this
         made = self._made
         if made is None:
@@ -151,9 +152,8 @@ class Tail:
             path = f"{self._directory}/{Segment.name(base, salt)}"
             made = self._made = Segment(path, base, salt, self._store.open(path, create=True), self._last_offset)
         self._store.sync_directory(self._directory)
-        if self._old is not None:
-            self._old.sync()
-        self._old = None if sync else self._appender
+        if self._appender is not None:
+            self._appender.sync()
         assert made.file is not None
         made.previous_offset = made.last_offset = self._last_offset
         self._salt = made.salt
@@ -161,6 +161,14 @@ class Tail:
         self._received_from = None
         self._made, self._begun = None, made
         self.broken = False
+
+    def _keep_cut(self, appender: Appender) -> None:
+        cut, self._cut = self._cut, 0
+        if cut:
+            try:
+                keep_tail(self._store, self._path, appender.file, appender.end, cut)
+            except OSError as error:
+                logger.warning("damaged tail is not kept", file=self._path, error=error.strerror)
 
     def _written(self, heads: list[tuple[int, Head]]) -> Written:
         begun, self._begun = self._begun, None

@@ -17,9 +17,10 @@ _SLICE_BYTES = 1 << 20
 
 def write_index(store: Store, segment: Segment, index: bytes) -> None:
     """Store the index of a full segment; the room that was made ahead is given back."""
-    if segment.file is None:
+    full = segment.file
+    if full is None:
         return  # removed meanwhile
-    segment.file.truncate(segment.end)
+    full.truncate(segment.end)
     file = store.open(segment.index_path, create=True)
     try:
         file.truncate(0)
@@ -49,6 +50,19 @@ def quarantine(store: Store, path: str, files_max: int) -> None:
     if name not in names and len(names) < files_max:
         store.link(path, f"{_QUARANTINE}/{name}")
         store.sync_directory(_QUARANTINE)
+
+
+def keep_tail(store: Store, path: str, file: File, position: int, size: int) -> None:
+    """Copy what is about to be cut from the end of a file, though it had been stored once."""
+    store.make_directory(_QUARANTINE)
+    copy = store.open(f"{_QUARANTINE}/{path.replace('/', '+')}.{position}", create=True)
+    try:
+        for at in range(0, size, _SLICE_BYTES):
+            copy.write((file.read(min(_SLICE_BYTES, size - at), position + at),), at, sync=False)
+        copy.sync()
+    finally:
+        copy.close()
+    store.sync_directory(_QUARANTINE)
 
 
 class _Extent(NamedTuple):

@@ -202,7 +202,12 @@ class LogWriter:
         if not self._scans:
             return False
         log, scan, found, future = self._scans[0]
-        damages = next(scan, None)
+        try:
+            damages = next(scan, None)
+        except Exception as error:
+            self._scans.popleft()
+            self._call(_fail_scan, future, error)
+            return True
         if damages is not None:
             found += damages
             return True
@@ -228,3 +233,8 @@ class LogWriter:
                 future.set_result(found)
         if not self._stopped.done():
             self._stopped.set_result(None)
+
+
+def _fail_scan(future: asyncio.Future[list[Damage]], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)

@@ -75,6 +75,13 @@ def test_what_a_failed_sync_left_in_memory_only_is_written_again(store: FaultySt
     assert after_power_cut(store, size + 5) == b"begin" + data
 
 
+def test_a_synced_write_syncs_what_came_before_it(store: FaultyStore, file: ForgetfulFile):
+    appender = Appender(file, 0, ROOM)
+    appender.write([b"a" * 5_000], sync=False)
+    appender.write([b"b" * 10], sync=True)
+    assert after_power_cut(store, 9_000).rstrip(b"\0") == b"a" * 5_000 + b"b" * 10
+
+
 def test_a_repair_may_fail_and_be_tried_again(store: FaultyStore, file: ForgetfulFile):
     appender = Appender(file, 0, ROOM)
     appender.write([b"a" * 5_000], sync=False)
