@@ -13,7 +13,7 @@ import struct
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 TEXT, BINARY, CONTINUATION, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10
 NORMAL, GOING_AWAY, PROTOCOL_ERROR, INVALID_TEXT, POLICY, TOO_BIG, INTERNAL = 1000, 1001, 1002, 1007, 1008, 1009, 1011
@@ -213,7 +213,7 @@ class Attacker:
         self.session = connected.headers["session"]
         return connected
 
-    def subscribe(self, destination: str, id: str = "0", ack: str = "auto", **headers: object) -> None:
+    def subscribe(self, destination: str, /, id: str = "0", ack: str = "auto", **headers: Any) -> None:
         """SUBSCRIBE, and wait until it is done."""
         self.frame("SUBSCRIBE", destination=destination, id=id, ack=ack, receipt=f"sub-{id}", **headers)
         self.expect_receipt(f"sub-{id}")
