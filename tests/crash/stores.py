@@ -27,8 +27,14 @@ class Inode:
             target.extend(bytes(position - len(target)))
         target[position : position + len(data)] = data
 
-    def cut(self, rng: random.Random) -> None:
-        """Each sector of what is loose may have arrived or not; one may have arrived half."""
+    def cut(self, rng: random.Random | None) -> None:
+        """Each sector of what is loose may have arrived or not; one may have arrived half.  Without ``rng``: none."""
+        if rng is not None:
+            self._arrive(rng)
+        self.loose.clear()
+        self.cache = bytearray(self.disk)
+
+    def _arrive(self, rng: random.Random) -> None:
         fate = rng.choice(["none", "all", "some", "some"])
         for change in self.loose:
             if isinstance(change, int):
@@ -43,8 +49,6 @@ class Inode:
                     torn = rng.randrange(at, end) if fate == "some" and rng.random() < 0.05 else end
                     self.apply(self.disk, position + at, data[at:torn])
                 at = end
-        self.loose.clear()
-        self.cache = bytearray(self.disk)
 
 
 def resize(data: bytearray, size: int) -> None:
@@ -131,10 +135,10 @@ class ForgetfulStore:
 
     # --- what tests do to it
 
-    def power_cut(self, rng: random.Random) -> None:
-        """Lose what was not synced, or some of it, and start again."""
+    def power_cut(self, rng: random.Random | None) -> None:
+        """Lose what was not synced, or without ``rng`` all of it, and start again."""
         for change in self._loose:
-            if rng.random() < 0.5:
+            if rng is not None and rng.random() < 0.5:
                 self._arrive(change)
         self._loose.clear()
         self._names = dict(self._disk_names)

@@ -172,7 +172,7 @@ class Committer:
             elif not tail.marked:
                 outcome.written.append((log, tail.mark(log.next_offset_to_assign, self._sync)))
             if not self._sync:
-                tail.sync()
+                outcome.written.append((log, tail.sync()))
         if not self.journal.marked and not self.journal.broken:
             self.journal.mark(self._sync)
         if not self._sync:
@@ -181,7 +181,6 @@ class Committer:
     def _close(self, outcome: Outcome) -> None:
         for log in self.logs:
             outcome.written.append((log, log.tail.mark(log.next_offset_to_assign, sync=True, clean=True)))
-            log.tail.sync()
         if not self.journal.broken:
             self.journal.mark(sync=True)
             self.journal.sync()

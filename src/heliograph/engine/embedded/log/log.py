@@ -248,7 +248,7 @@ class Log:
         for at, head in written.heads:
             segment.add(at, head)
             self.next_offset = head.last_offset + 1
-            self.reserved_offset = head.reserved_offset
+        self.reserved_offset = written.reserved_offset
 
     def _seal(self, segment: Segment) -> None:
         """Have the index of a full segment written."""

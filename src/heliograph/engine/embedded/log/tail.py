@@ -33,10 +33,14 @@ _SEGMENTS_PER_AGE = 8
 
 
 class Written(NamedTuple):
-    """What one write did.  ``segment``: a new one that the heads stand in; ``heads``: with their positions."""
+    """What one write did.  ``segment``: a new one that the heads stand in; ``heads``: with their positions.
+
+    ``reserved_offset``: as it is on disk; none from there on may be assigned.
+    """
 
     segment: Segment | None
     heads: Sequence[tuple[int, Head]]
+    reserved_offset: int
 
 
 class Tail:
@@ -50,6 +54,7 @@ class Tail:
         self._limits = limits
         self._last_offset = opened.last_offset
         self._reserved_offset = opened.next_offset
+        self._synced_reserved_offset = opened.next_offset
         self._appender: Appender | None = None
         self._received_from: int | None = None  # of the active segment
         self._made: Segment | None = None  # created, but not in use
@@ -81,7 +86,7 @@ class Tail:
             last_offset = head.last_offset
         self._append(parts, sync)
         self._last_offset = last_offset
-        self._reserved_offset = reserved_offset
+        self._reserve(reserved_offset, sync)
         if self._received_from is None:
             self._received_from = heads[0][1].received_min
         self.marked = False
@@ -108,14 +113,16 @@ class Tail:
         self.broken = False
         return written
 
-    def sync(self) -> None:
+    def sync(self) -> Written:
         """Put on disk what was written without."""
         try:
             if self._appender is not None:
                 self._appender.sync()
-        except OSError:
+        except BaseException:
             self.broken = True
             raise
+        self._synced_reserved_offset = self._reserved_offset
+        return self._written([])
 
     def _mark(self, next_offset: int, sync: bool, clean: bool = False) -> tuple[int, Head]:
         assert self._appender is not None
@@ -123,7 +130,7 @@ class Tail:
         octets = encode_mark(self._last_offset, reserved, self._salt, CLEAN if clean else 0)
         position = self._appender.end
         self._append([octets], sync)
-        self._reserved_offset = reserved
+        self._reserve(reserved, sync)
         self.marked = True
         head = decode_head(octets, 0, self._salt)
         assert head is not None
@@ -136,6 +143,11 @@ class Tail:
         except BaseException:
             self.broken = True
             raise
+
+    def _reserve(self, reserved_offset: int, sync: bool) -> None:
+        self._reserved_offset = reserved_offset
+        if sync:
+            self._synced_reserved_offset = reserved_offset
 
     def _full(self, events: list[Event]) -> bool:
         if self._appender is None or self._appender.end >= self._limits.segment_bytes_max:
@@ -172,4 +184,4 @@ class Tail:
 
     def _written(self, heads: list[tuple[int, Head]]) -> Written:
         begun, self._begun = self._begun, None
-        return Written(begun, heads)
+        return Written(begun, heads, self._synced_reserved_offset)
