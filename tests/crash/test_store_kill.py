@@ -22,7 +22,7 @@ ROUNDS = pytest.mark.parametrize("rounds", [5, pytest.param(200, marks=pytest.ma
 def lines_until_killed(root: Path, after_s: float) -> list[list[str]]:
     """What a writer said, all lines whole, till it was killed."""
     command = [sys.executable, "-m", "tests.crash.writer_process", str(root)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, bufsize=0) as process:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0) as process:
         assert process.stdout is not None
         said = process.stdout.readline() + process.stdout.readline()
         try:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import msgspec
+import structlog
 
 from heliograph.engine.embedded.log.file_store import FileStore
 from heliograph.engine.embedded.log.journal import Journal
@@ -66,4 +67,5 @@ async def publish(root: Path) -> None:
 
 
 if __name__ == "__main__":
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # what it says goes to stdout
     asyncio.run(publish(Path(sys.argv[1])))

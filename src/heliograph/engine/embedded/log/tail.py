@@ -99,8 +99,9 @@ class Tail:
         return self._written([self._mark(next_offset, sync, clean)])
 
     def roll(self, next_offset: int, sync: bool) -> Written:
-        """Begin a new segment, so that the active one can be removed."""
-        self._roll(self._last_offset + 1)
+        """Begin a new segment, so that the active one can be removed, unless that holds no event."""
+        if self._received_from is not None:
+            self._roll(self._last_offset + 1)
         return self._written([self._mark(next_offset, sync)])
 
     def repair(self, next_offset: int) -> Written:
