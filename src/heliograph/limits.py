@@ -56,6 +56,18 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     linger_ms_max: int = 5_000  #: after an ERROR the peer has this long to read it before the socket goes
     drain_ms_max: int = 5_000  #: after SIGTERM
 
+    # --- durable subscriptions
+    durables_max: int = 10_000  #: in all
+    durable_expires_ms: int = 604_800_000  #: unused for so long (7 days), one is deleted
+    backlog_bytes_max: int = 10_737_418_240  #: of all logs; above it even what durable ones wait for goes
+    pending_max: int = 100_000  #: delivered and unsettled, per durable subscription; then it is fed no more
+    deliveries_max: int = 20  #: of one event to one subscription; then it is a dead letter, as RabbitMQ's quorum queues
+    dead_letters_max: int = 10_000  #: per durable subscription; the oldest goes first
+    consumer_timeout_ms_max: int = 1_800_000  #: unacknowledged for so long, as RabbitMQ
+    dedup_ms_max: int = 600_000  #: how long a publisher's retry is recognised
+    dedup_ids_max: int = 100_000  #: per exchange
+    dedup_scan_bytes_max: int = 33_554_432  #: of an exchange's log, looked through for dedup ids at start
+
     # --- credentials
     verifications_max: int = 2  #: argon2 at once in all: 64 MiB and a core each
     verified_ms_max: int = 60_000  #: how long a verified credential is remembered
@@ -72,7 +84,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     commit_bytes_max: int = 1_048_576  #: in memory (an event's size); more begins a commit before that
     uncommitted_bytes_max: int = 33_554_432  #: in memory; publishers are held back above it
     preallocated_bytes: int = 1_048_576  #: zeros written ahead of a log: a commit within them changes no metadata
-    reserved_offsets: int = 1_048_576  #: assigned ahead of a commit at most; uncommitted_bytes_max lets be far fewer
+    reserved_offsets: int = 1_048_576  #: assigned ahead of a commit at most; uncommitted_bytes_max allows far fewer
     probe_interval_ms: int = 1_000  #: after a failure to write: how often it is tried whether it works again
     sync_interval_ms: int = 1_000  #: with fsync = interval: what a power cut may cost
     disk_free_bytes_min: int = 16_777_216  #: publishing stops below it, so that cursors can still be stored

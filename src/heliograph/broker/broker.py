@@ -9,7 +9,7 @@ from heliograph.broker.publisher import Publisher
 from heliograph.broker.subscription import AckMode, Subscription
 from heliograph.directory.directory import Directory
 from heliograph.directory.principal import Principal
-from heliograph.engine.interface import Engine
+from heliograph.engine.interface import Confirm, Durable, Engine, Request, Start
 from heliograph.errors import HeliographError
 from heliograph.limits import Limits
 from heliograph.topic.destination import parse_destination
@@ -42,12 +42,26 @@ class Broker:
         prefetch_count: int | None,
         wake: Callable[[], None],
         ended: Callable[[HeliographError], None],
+        start: Start | None = None,
+        durable: Durable | None = None,
+        confirm: Confirm | None = None,
     ) -> Subscription:
         """Subscribe ``principal`` to ``destination`` (``/exchange/{exchange}/{pattern}``).
 
-        ``wake`` and ``ended``: see ``Engine.subscribe``.  Raises DestinationError, LimitError or AccessError.
+        ``wake``, ``ended`` and ``confirm``: see ``Engine.subscribe``; ``start`` and ``durable``: see ``Request``.
+        Raises DestinationError, LimitError or AccessError.
         """
         where = parse_destination(destination)
         pattern = parse_pattern(where.key, self._limits)
-        feed = self._engine.subscribe(binding(self._directory, principal, where, pattern), wake, ended)
+        request = Request(binding(self._directory, principal, where, pattern), start, durable)
+        feed = self._engine.subscribe(request, wake, ended, confirm)
         return Subscription(feed, ack_mode, prefetch_count, self._limits)
+
+    def delete(self, durable: Durable, confirm: Confirm | None = None) -> None:
+        """Forget a durable subscription; AccessError where its principal has none of that name."""
+        self._engine.delete(durable, confirm)
+
+    @property
+    def congested(self) -> bool:
+        """See ``Engine.congested``."""
+        return self._engine.congested

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from heliograph.engine.interface import Event, Feed
+from heliograph.engine.interface import Confirm, Event, Feed
 from heliograph.errors import ProtocolError
 from heliograph.limits import Limits
 
@@ -54,7 +54,25 @@ class Subscription:
 
     def take(self, bytes_max: int) -> list[Event]:
         """The next events of an AUTO subscription, settled."""
-        return self._feed.take(_SLICE_EVENTS, bytes_max)
+        events = self._feed.take(_SLICE_EVENTS, bytes_max)
+        self._feed.settle(events)
+        return events
+
+    def take_marked(self, bytes_max: int) -> list[tuple[Event, bool]]:
+        """As ``take``, each with whether it was redelivered: that is forgotten with the settlement."""
+        events = self._feed.take(_SLICE_EVENTS, bytes_max)
+        redelivered = self._feed.redelivered
+        marked = [(event, event.offset in redelivered) for event in events]
+        self._feed.settle(events)
+        return marked
+
+    def replayed(self, event: Event) -> bool:
+        """Whether ``event`` comes from history."""
+        return event.offset < self._feed.replayed_before
+
+    def take_gap(self) -> tuple[int, int] | None:
+        """Offsets that were asked for and are not there any more; told once."""
+        return self._feed.take_gap()
 
     def lease(self, next_tag: int, bytes_max: int) -> list[Event]:
         """The next events within the credit, now unacknowledged under ``next_tag``, ``next_tag + 1``, …"""
@@ -71,17 +89,22 @@ class Subscription:
         """Whether the delivery ``tag`` is unacknowledged here."""
         return tag in self.unacked
 
-    def ack(self, tag: int) -> None:
-        """Settle the delivery ``tag``; with CLIENT, all before it too (STOMP 1.2, "ACK")."""
-        self._feed.settle(self._resolve(tag))
+    def ack(self, tag: int, confirm: Confirm | None = None) -> None:
+        """Settle the delivery ``tag``; with CLIENT, all before it too (STOMP 1.2, "ACK").
 
-    def nack(self, tag: int, requeue: bool) -> None:
+        ``confirm`` is called when that is stored, where it is stored at all.
+        """
+        self._feed.settle(self._resolve(tag), confirm)
+
+    def nack(self, tag: int, requeue: bool, confirm: Confirm | None = None) -> None:
         """Give the delivery ``tag`` back, to come again or not; with CLIENT, all before it too (STOMP 1.2, "NACK")."""
         events = self._resolve(tag)
-        if requeue:
-            self._feed.requeue(events)
-        else:
-            self._feed.reject(events)
+        if not requeue:
+            self._feed.reject(events, confirm)
+            return
+        self._feed.requeue(events)
+        if confirm is not None:
+            confirm(None)
 
     def close(self) -> None:
         """End it; what is unacknowledged is the engine's again."""

@@ -30,6 +30,8 @@ class Flags:
         The directory file: systems, partners, services, and what each may do.
     data_dir
         Where events and settings are kept (default: data).
+    fsync
+        always: a receipt means on disk; interval: written, and a power cut may cost a second (default: always).
     host
         The address to listen on (default: 127.0.0.1).
     stomp_port
@@ -50,6 +52,7 @@ class Flags:
 
     apply: Path | None = None
     data_dir: Path | None = None
+    fsync: Literal["always", "interval"] | None = None
     host: str | None = None
     stomp_port: int | None = None
     tcp_port: int | None = None

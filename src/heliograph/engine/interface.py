@@ -1,19 +1,20 @@
 """What the broker asks of an engine.
 
-An engine owns exchanges, routing, backlogs and leases.  It does not know who publishes or consumes, what
-a credit is, or how a message looks on the wire.  All calls happen on one event loop; none blocks.
+An engine owns exchanges, routing, backlogs, leases and how often an event was delivered.  It does not know who
+publishes or consumes, what a credit is, or how a message looks on the wire.  All calls happen on one event loop.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
+from enum import Enum
 from typing import Any, Protocol
 
 from msgspec import Struct
 
 from heliograph.errors import HeliographError
 
-#: Called once per published event: with None when it is stored as the engine promises, else with the reason.
+#: Called once: with None when what it belongs to is stored as the engine promises, else with the reason.
 Confirm = Callable[[HeliographError | None], None]
 
 
@@ -21,14 +22,16 @@ class Envelope:
     """All of an event but offset and body: shared by events with the same key and headers.  Never changed.
 
     ``headers``: the publisher's.  ``wire``: a place for the front end to keep what it made of them.
+    ``dedup``: whether its headers ask that an event which is published again is stored once.
     """
 
-    __slots__ = ("exchange", "headers", "key", "wire")
+    __slots__ = ("dedup", "exchange", "headers", "key", "wire")
 
     def __init__(self, exchange: str, key: str, headers: Mapping[str, str]) -> None:
         self.exchange = exchange
         self.key = key
         self.headers = headers
+        self.dedup = "x-dedup-id" in headers or "x-dedup" in headers
         self.wire: dict[Any, bytes] = {}
 
 
@@ -36,8 +39,8 @@ class Event(Struct, gc=False, eq=False):
     """One event in an exchange; (exchange, ``offset``) is its identity, for ever.
 
     ``offset``: increasing, not dense.  ``size``: octets it is counted with.  ``position``: sum of the sizes up
-    to and with this one since the exchange was opened.  ``received_ms``: time of receipt, milliseconds since
-    1970.  ``encoded``: a place for the front end to keep the frames it made, so that it encodes once.
+    to and with this one since the exchange was opened, 0 where it was read from the log.  ``received_ms``: time
+    of receipt, milliseconds since 1970.  ``encoded``: a place for the front end to keep the frames it made.
     """
 
     envelope: Envelope
@@ -53,7 +56,10 @@ class Publish(Protocol):
     """What publishes to one exchange."""
 
     def __call__(self, envelope: Envelope, body: bytes, confirm: Confirm | None = None) -> int:
-        """Store and route one event; its offset.  ``confirm`` is called when it is stored, perhaps at once."""
+        """Store and route one event; its offset.  ``confirm`` is called when it is stored, perhaps at once.
+
+        ServerError while the engine cannot store anything.
+        """
 
 
 class Binding(Struct, frozen=True):
@@ -69,6 +75,45 @@ class Binding(Struct, frozen=True):
     rights: tuple[tuple[str, ...], ...] = ()
 
 
+class StartAt(Enum):
+    """Where a subscription begins (RabbitMQ's names for streams)."""
+
+    NEXT = "next"
+    FIRST = "first"
+    LAST = "last"
+    OFFSET = "offset"
+    TIMESTAMP = "timestamp"
+
+
+class Start(Struct, frozen=True):
+    """``value``: the offset, or milliseconds since 1970, for the kinds that have one."""
+
+    at: StartAt = StartAt.NEXT
+    value: int = 0
+
+
+class Durable(Struct, frozen=True):
+    """A subscription that outlives its connections: ``name`` is unique to ``principal``.
+
+    ``expires_ms``: unused for so long, it is deleted.  ``message_ttl_ms``: older events are passed over.
+    ``dead_letters``: read what the subscription of that name could not process, instead of its events.
+    """
+
+    principal: str
+    name: str
+    expires_ms: int | None = None
+    message_ttl_ms: int | None = None
+    dead_letters: bool = False
+
+
+class Request(Struct, frozen=True):
+    """What is subscribed to.  ``start`` is None where the subscriber has not asked to know of offsets."""
+
+    binding: Binding
+    start: Start | None = None
+    durable: Durable | None = None
+
+
 class Feed(Protocol):
     """The engine's end of one subscription.
 
@@ -77,23 +122,30 @@ class Feed(Protocol):
 
     @property
     def redelivered(self) -> Container[int]:
-        """Offsets of events that were delivered before."""
+        """Offsets of events that were, or may have been, delivered before."""
 
     @property
     def pending(self) -> bool:
         """Whether ``take`` would give something now."""
 
+    @property
+    def replayed_before(self) -> int:
+        """Events with a lower offset come from history."""
+
+    def take_gap(self) -> tuple[int, int] | None:
+        """First and last offset of what was asked for and is not there any more; told once."""
+
     def take(self, count_max: int, bytes_max: int) -> list[Event]:
         """The next events, leased to the caller: at most ``count_max`` (> 0), and no further once they
         hold ``bytes_max`` octets or more (so one always comes)."""
 
-    def settle(self, events: list[Event]) -> None:
+    def settle(self, events: list[Event], confirm: Confirm | None = None) -> None:
         """These were processed; they will not come again."""
 
     def requeue(self, events: list[Event]) -> None:
         """These were not processed; they will come again, marked as redelivered."""
 
-    def reject(self, events: list[Event]) -> None:
+    def reject(self, events: list[Event], confirm: Confirm | None = None) -> None:
         """These cannot be processed; they will not come again here."""
 
     def close(self) -> None:
@@ -109,12 +161,27 @@ class Engine(Protocol):
     async def stop(self) -> None:
         """Store what is promised, then close."""
 
+    @property
+    def congested(self) -> bool:
+        """Whether more is published than can be stored: publishers should not be read from."""
+
     def declare(self, exchange: str) -> Publish:
         """Make ``exchange`` exist, if it does not; what publishes to it."""
 
-    def subscribe(self, binding: Binding, wake: Callable[[], None], ended: Callable[[HeliographError], None]) -> Feed:
-        """A feed of what is published from now on.
+    def subscribe(
+        self,
+        request: Request,
+        wake: Callable[[], None],
+        ended: Callable[[HeliographError], None],
+        confirm: Confirm | None = None,
+    ) -> Feed:
+        """A feed of what ``request`` asks for.
 
         ``wake`` is called when something has become pending where nothing was; it must only take note.
         ``ended`` is called when the engine gives the subscription up; the feed is closed then.
+        ``confirm`` is called later, never at once: when a durable subscription will be there after a crash.
+        Raises ClientError where a durable subscription of that name has another binding.
         """
+
+    def delete(self, durable: Durable, confirm: Confirm | None = None) -> None:
+        """Forget a durable subscription and what it had not settled.  ClientError where there is none."""

@@ -11,6 +11,7 @@ from heliograph import __version__
 from heliograph.broker.broker import Broker
 from heliograph.directory.credentials import Authenticator
 from heliograph.limits import Limits
+from heliograph.server.backpressure import Backpressure
 from heliograph.server.busy_poll import BusyPoll
 from heliograph.server.outbox import Outbox
 from heliograph.stomp.parser import head_cache
@@ -30,6 +31,7 @@ class Hub:
         self.limits = limits
         self.loop = loop
         self.outbox = Outbox(loop)
+        self.backpressure = Backpressure(broker, loop)
         self.busy_poll = BusyPoll(loop, limits.busy_poll_us)
         self.heads = head_cache(limits)
         self.connections: dict[StompConnection, None] = {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import resource
 import ssl
-import time
 from types import TracebackType
 
 import structlog
@@ -15,6 +14,7 @@ from heliograph.directory.build import build_directory
 from heliograph.directory.credentials import Authenticator, hash_all
 from heliograph.directory.file import DirectoryFile, read_directory_file
 from heliograph.engine.embedded.engine import EmbeddedEngine
+from heliograph.engine.embedded.log.file_store import FileStore
 from heliograph.errors import ServerError, SettingsError
 from heliograph.server import tcp, websocket
 from heliograph.server.handshake import PATH
@@ -53,11 +53,11 @@ class Server:
         file = read_directory_file(settings.apply) if settings.apply else DirectoryFile()
         limits = settings.limits
         directory = build_directory(file, limits, settings.apply)
-        self._engine = EmbeddedEngine(limits, first_offset=time.time_ns() // 1_000)
-        await self._engine.start()
+        self._engine = EmbeddedEngine(limits, FileStore(settings.data_dir), settings.fsync)
         self._authenticator = Authenticator(directory, await hash_all(file.secrets(), limits), limits)
         loop = asyncio.get_running_loop()
         self._hub = Hub(Broker(self._engine, directory, limits), self._authenticator, limits, loop)
+        await self._engine.start()
         self._sweeper = Sweeper(self._hub)
         _allow_many_files()
         await self._listen()

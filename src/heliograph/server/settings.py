@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
+from typing import Literal
 
 from msgspec import Struct, field
 
@@ -16,6 +17,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
     apply: Path | None = None
     data_dir: Path = Path("data")
+    fsync: Literal["always", "interval"] = "always"
     host: str = "127.0.0.1"
     stomp_port: int = 8674
     tcp_port: int | None = None

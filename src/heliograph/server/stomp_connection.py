@@ -7,6 +7,7 @@ the outbox calls ``flush``; the outlets call ``deliver``; the sweeper calls ``ti
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -16,10 +17,12 @@ import structlog
 
 from heliograph.broker.publisher import Publisher
 from heliograph.broker.subscription import AckMode
-from heliograph.directory.principal import Principal
+from heliograph.directory.principal import Partner, Principal
+from heliograph.engine.interface import Confirm
 from heliograph.errors import BodyError, HeliographError, LoginError, ProtocolError, ServerError
-from heliograph.server import arguments
-from heliograph.server.commit import check_settlements
+from heliograph.server.arguments import read_arguments
+from heliograph.server.awaited import Awaited
+from heliograph.server.commit import Countdown, check_actions, do_actions
 from heliograph.server.hub import Hub
 from heliograph.server.link import Link
 from heliograph.server.outlet import Outlet
@@ -45,9 +48,9 @@ log = structlog.get_logger("heliograph.stomp")
 class StompConnection:
     """The server's end of one session."""
 
-    __slots__ = ("_blocked", "_closing", "_control", "_control_bytes", "_hub", "_login_task", "_marked", "_outlets",
-                 "_publisher", "_ready", "_reading_paused", "delivery_tag", "heard", "link", "opened_s", "principal",
-                 "session", "silent_since_s", "spoke", "idle_since_s")  # fmt: skip
+    __slots__ = ("_awaited", "_blocked", "_closing", "_control", "_control_bytes", "_hub", "_login_task", "_marked",
+                 "_outlets", "_publisher", "_reading_paused", "_ready", "delivery_tag", "heard", "held", "idle_since_s",
+                 "link", "opened_s", "principal", "session", "silent_since_s", "spoke")  # fmt: skip
 
     _publisher: Publisher
 
@@ -57,6 +60,7 @@ class StompConnection:
         self.principal: Principal | None = None
         self.delivery_tag = 0  # of the latest delivery that wants an acknowledgement
         self.heard = self.spoke = False  # since the sweeper last looked
+        self.held = False  # by the hub's backpressure
         self.opened_s = self.silent_since_s = self.idle_since_s = hub.loop.time()
         self._hub = hub
         self._outlets: dict[str, Outlet] = {}  # by ack prefix
@@ -64,6 +68,7 @@ class StompConnection:
         self._control: list[bytes] = []  # answers, wrapped
         self._control_bytes = 0
         self._marked = self._blocked = self._closing = self._reading_paused = False
+        self._awaited = Awaited()
         self._login_task: asyncio.Task[None] | None = None
         hub.connections[self] = None
 
@@ -92,6 +97,15 @@ class StompConnection:
         if self._marked:
             self.flush()
             self._hub.busy_poll.poke()
+        if self._hub.broker.congested and not self._closing and not isinstance(self.principal, Partner | None):
+            self._hub.backpressure.hold(self)
+
+    def release(self) -> None:
+        """The disk has caught up: read again.  Nobody is dead for what was not read meanwhile."""
+        self.held = False
+        self.heard = True
+        if not self._reading_paused:
+            self.link.resume_reading()
 
     def block(self) -> None:
         """The socket takes no more: deliver nothing until it has drained."""
@@ -104,8 +118,10 @@ class StompConnection:
 
     def lost(self) -> None:
         """The socket is gone."""
+        self._closing = True
         self._release()
         self._hub.connections.pop(self, None)
+        self._hub.backpressure.forget(self)
         if self._login_task is not None:
             self._login_task.cancel()
 
@@ -140,7 +156,8 @@ class StompConnection:
             self._mark()
         if self._reading_paused and not self._blocked:
             self._reading_paused = False
-            self.link.resume_reading()
+            if not self.held:
+                self.link.resume_reading()
 
     def tick(self, now_s: float, sweep_s: float) -> None:
         """Look at the clock: log in in time, send beats, notice a dead peer."""
@@ -148,7 +165,7 @@ class StompConnection:
             self.heard, self.silent_since_s = False, now_s
         if self.spoke:
             self.spoke, self.idle_since_s = False, now_s
-        if self._closing:
+        if self._closing or self._awaited.leaving:
             return
         if self.link.closing:
             self.close()  # which sets a time to who does not read what was written
@@ -162,7 +179,7 @@ class StompConnection:
                 )
             return
         beat = self.session.heartbeat
-        if beat.peer_dead(now_s - self.silent_since_s):
+        if beat.peer_dead(now_s - self.silent_since_s) and not self.held:
             self.fail(ProtocolError("Heart-beat missed", f"Nothing came for more than twice {beat.receive_ms} ms."))
         elif beat.send_due(now_s - self.idle_since_s, sweep_s) and not self._blocked:
             self.idle_since_s = now_s
@@ -269,9 +286,11 @@ class StompConnection:
         self._do(session.resume())
 
     def _on_send(self, event: Send) -> None:
-        receipt = event.receipt
-        confirm = None if receipt is None else partial(self._stored, receipt)
-        self._publisher.publish(event.head, event.body, confirm)
+        self._publisher.publish(event.head, event.body, self._confirm(event.receipt))
+
+    def _confirm(self, receipt: str | None) -> Confirm | None:
+        """What answers ``receipt`` when its frame is done, or None where none is asked for."""
+        return None if receipt is None else self._awaited.confirm(self._stored, receipt)
 
     def _stored(self, receipt: str | None, error: HeliographError | None) -> None:
         if error is not None:
@@ -281,51 +300,69 @@ class StompConnection:
 
     def _on_subscribe(self, event: Subscribe) -> None:
         assert self.principal is not None
-        arguments.refuse_unsupported(event.headers)
-        outlet = Outlet(self, event)
+        arguments = read_arguments(event, time.time_ns() // 1_000_000)
+        durable = arguments.durable(self.principal)
+        outlet = Outlet(self, event, annotated=durable is not None or arguments.start is not None)
+        outlet.durable = None if arguments.dead_letters else durable  # what UNSUBSCRIBE may delete
+        outlet.held = durable is not None and event.receipt is not None
         outlet.subscription = self._hub.broker.subscribe(
-            self.principal, event.destination, AckMode(event.ack), event.prefetch_count, outlet.wake, outlet.ended
+            self.principal,
+            event.destination,
+            AckMode(event.ack),
+            event.prefetch_count,
+            outlet.wake,
+            outlet.ended,
+            arguments.start,
+            durable,
+            self._awaited.confirm(self._subscribed, outlet, event.receipt) if outlet.held else None,
         )
         self._outlets[outlet.ack_prefix] = outlet
-        self._receipt(event.receipt)
+        if not outlet.held:
+            self._receipt(event.receipt)
+
+    def _subscribed(self, outlet: Outlet, receipt: str | None, error: HeliographError | None) -> None:
+        """A durable subscription is stored: its RECEIPT, then its deliveries."""
+        self._stored(receipt, error)
+        if self._outlets.get(outlet.ack_prefix) is outlet:
+            outlet.held = False
+            outlet.wake_if_ready()
 
     def _on_unsubscribe(self, event: Unsubscribe) -> None:
         outlet = self._outlets.pop(f"{event.tag}@@{self.session.id}@@")
         outlet.subscription.close()
-        if outlet.queued:
+        if outlet in self._ready:
             self._ready.remove(outlet)
-        self._receipt(event.receipt)
+        if outlet.durable is not None and event.headers.get("durable") == "true":
+            self._hub.broker.delete(outlet.durable, self._confirm(event.receipt))
+        else:
+            self._receipt(event.receipt)
 
     def _on_ack(self, event: Ack) -> None:
         outlet, tag = self.find_delivery(event.ack_id)
-        outlet.subscription.ack(tag)
+        outlet.subscription.ack(tag, self._confirm(event.receipt))
         outlet.wake_if_ready()
-        self._receipt(event.receipt)
 
     def _on_nack(self, event: Nack) -> None:
         outlet, tag = self.find_delivery(event.ack_id)
-        outlet.subscription.nack(tag, event.requeue)
+        outlet.subscription.nack(tag, event.requeue, self._confirm(event.receipt))
         outlet.wake_if_ready()
-        self._receipt(event.receipt)
 
     def _on_commit(self, event: Commit) -> None:
         """All or nothing: everything is checked before anything is done."""
-        sends = [action for action in event.actions if isinstance(action, Send)]
-        for send in sends:
-            self._publisher.check(send.head, send.body)
-        check_settlements(self, event.actions)
-        stored = _Countdown(len(sends), partial(self._stored, event.receipt))
-        for action in event.actions:
-            if isinstance(action, Send):
-                self._publisher.publish(action.head, action.body, stored)
-            else:
-                _VERBS[type(action)](self, action)
+        check_actions(self, self._publisher, event.actions)
+        stored = Countdown(len(event.actions), self._awaited.confirm(self._stored, event.receipt))
+        do_actions(self, self._publisher, event.actions, stored)
 
     def _on_done(self, event: Done) -> None:
         self._receipt(event.receipt)
 
     def _on_disconnect(self, event: Disconnect) -> None:
-        self._receipt(event.receipt)
+        """Its RECEIPT is the last, so it waits for those that wait for the disk."""
+        self._release()
+        self._awaited.leave(partial(self._leave, event.receipt))
+
+    def _leave(self, receipt: str | None) -> None:
+        self._receipt(receipt)
         self.close()
 
     def _on_violation(self, event: Violation) -> None:
@@ -343,25 +380,6 @@ class StompConnection:
                 f"{ack_id[:256]!r} belongs to no open subscription of this connection that wants acknowledgements.",
             )
         return outlet, int(number)
-
-
-class _Countdown:
-    """A ``Confirm`` that waits for ``count`` confirmations and passes on the first error, or None."""
-
-    __slots__ = ("_confirm", "_error", "_left")
-
-    def __init__(self, count: int, confirm: Callable[[HeliographError | None], None]) -> None:
-        self._left = count
-        self._error: HeliographError | None = None
-        self._confirm = confirm
-        if not count:
-            confirm(None)
-
-    def __call__(self, error: HeliographError | None) -> None:
-        self._left -= 1
-        self._error = self._error or error
-        if not self._left:
-            self._confirm(self._error)
 
 
 #: One wire verb, one place to look.

@@ -1,128 +1,236 @@
-"""One topic exchange: offsets, bindings, routes, and how far behind a subscription may be.
+"""One topic exchange: offsets, live routes, what is not committed yet, and the log behind it.
 
-The ring is a window, not a store: an event lives as long as somebody refers to it, and nobody may refer
-to one that is more than ``ring_bytes_max`` octets or ``backlog_events_max`` events behind.
+An event lives in memory as long as somebody refers to it.  No live follower may refer to one that is more than
+``ring_bytes_max`` octets or ``backlog_events_max`` events behind: it becomes a position in the log then.
 """
 
 from __future__ import annotations
 
 import time
+from collections import deque
+from typing import TYPE_CHECKING
 
-from heliograph.engine.embedded.transient_feed import TransientFeed
-from heliograph.engine.interface import Confirm, Envelope, Event
-from heliograph.errors import LimitError
-from heliograph.generational_cache import GenerationalCache
-from heliograph.limits import Limits
-from heliograph.topic.trie import Trie
+from heliograph.engine.embedded.dedup import DedupWindow, read_dedup_id
+from heliograph.engine.embedded.log.damage import Gap
+from heliograph.engine.embedded.log.log import Batch, Log
+from heliograph.engine.embedded.page import Page
+from heliograph.engine.embedded.routes import Routes
+from heliograph.engine.interface import Confirm, Envelope, Event, Start, StartAt
+from heliograph.errors import HeliographError, ServerError
+
+if TYPE_CHECKING:
+    from heliograph.engine.embedded.durable_subscription import DurableSubscription
+    from heliograph.engine.embedded.home import Home
+    from heliograph.engine.embedded.transient_feed import TransientFeed
 
 #: Octets that an event costs beside three times its body (which stands in it and in the frames made of it).
 _EVENT_BYTES = 1_024
-#: How many times the ring is looked over while it is filled once.
+#: How many times the followers are looked over while the ring is filled once.
 _LOOKS = 16
-
-_Route = tuple[TransientFeed, ...]
+#: Decoded batches that are kept, since those who catch up are often close together.
+_PAGES = 8
 
 
 class Exchange:
-    """``publish`` is the hot path: a look-up, and one append for each subscription that matches."""
+    """``publish`` is the hot path: a look-up, and one append for each live follower that matches."""
 
-    __slots__ = ("_distinct", "_feeds", "_limits", "_look_at", "_next_offset", "_position", "_routes", "_trees",
-                 "name")  # fmt: skip
+    __slots__ = ("_confirms", "_dedup", "_log", "_look_at", "_open_before", "_pages", "_position", "_writer",
+                 "catch_up", "committed", "committed_next", "home", "limits", "name", "transient",
+                 "uncommitted")  # fmt: skip
 
-    def __init__(self, name: str, first_offset: int, limits: Limits) -> None:
+    def __init__(self, name: str, log: Log, home: Home) -> None:
         self.name = name
-        self._limits = limits
-        self._next_offset = first_offset
+        self.home = home
+        self.limits = limits = home.limits
+        self.catch_up = home.catch_up
+        self.transient: Routes[TransientFeed] = Routes(limits.routes_max)  # see events when they are published
+        self.committed: Routes[DurableSubscription] = Routes(limits.routes_max)  # ... when they are on disk
+        self.committed_next = log.next_offset  # all below is committed, and told to the followers
+        self.uncommitted: deque[Event] = deque()
+        self._log = log
+        self._writer = home.writer
+        self._confirms: deque[tuple[int, Confirm]] = deque()  # by offset
+        self._open_before = 0  # offsets from here on may not be assigned before another look
         self._position = 0
         self._look_at = limits.ring_bytes_max // _LOOKS
-        self._trees: dict[str | None, Trie[TransientFeed]] = {}  # by owner
-        self._feeds: dict[TransientFeed, None] = {}
-        self._routes: GenerationalCache[str, _Route] = GenerationalCache(limits.routes_max)
-        self._distinct: GenerationalCache[_Route, _Route] = GenerationalCache(limits.routes_max)
+        self._dedup = DedupWindow(limits)
+        self._dedup.fill(log, home.now_ms())
+        self._pages: deque[Page] = deque(maxlen=_PAGES)
+
+    @property
+    def next_offset(self) -> int:
+        """Of the event that is published next; the log must know it, to let no start ever reuse it."""
+        return self._log.next_offset_to_assign
+
+    # --- publishing
 
     def publish(self, envelope: Envelope, body: bytes, confirm: Confirm | None = None) -> int:
-        """Append one event and refer to it from every matching backlog; its offset.
+        """Append one event to the log and refer to it from every matching backlog; its offset.
 
-        Confirmed at once, since memory is all there is.
+        Confirmed when it is on disk.  ServerError where the log cannot be written.
         """
-        offset = self._next_offset
-        self._next_offset = offset + 1
+        log = self._log
+        offset = log.next_offset_to_assign
+        if offset >= self._open_before:
+            self._open()
+        if envelope.dedup and (known := self._published_before(envelope, body, confirm)) is not None:
+            return known
+        log.next_offset_to_assign = offset + 1
         size = 3 * len(body) + _EVENT_BYTES
         self._position = position = self._position + size
         event = Event(envelope, offset, body, size, position, time.time_ns() // 1_000_000, {})
-        route = self._routes.young.get(envelope.key)
+        self.uncommitted.append(event)
+        self._writer.append(log, event)
+        route = self.transient.known.young.get(envelope.key)
         if route is None:
-            route = self._route(envelope.key)
+            route = self.transient.find(envelope.key)
         for feed in route:
-            backlog = feed.backlog
-            if not backlog:
+            fresh = feed.fresh
+            if not fresh:
                 feed.wake()
-            backlog.append(event)
+            fresh.append(event)
         if position >= self._look_at:
-            self._drop_the_fallen()
+            self._drop_references()
         if confirm is not None:
-            confirm(None)
+            self._confirms.append((offset, confirm))
+            self._writer.commit_soon()
+        elif self.committed.followers:
+            self._writer.commit_soon()
         return offset
 
-    def bind(self, feed: TransientFeed) -> None:
-        """Route to ``feed`` from now on."""
-        binding = feed.binding
-        tree = self._trees.get(binding.owner)
-        if tree is None:
-            tree = self._trees[binding.owner] = Trie()
-        tree.add(binding.pattern, feed)
-        self._feeds[feed] = None
-        self._forget_routes()
+    def on_committed(self, events: list[Event]) -> None:
+        """``events`` are on disk."""
+        self.committed_next = events[-1].offset + 1
+        uncommitted = self.uncommitted
+        for _ in events:
+            if uncommitted and uncommitted[0].offset < self.committed_next:  # else they were given up meanwhile
+                uncommitted.popleft()
+        if self.committed.followers:
+            self._route_committed(events)
+        self._confirm_before(self.committed_next, None)
 
-    def unbind(self, feed: TransientFeed) -> None:
-        """Route to ``feed`` no more; nothing happens if it is not bound."""
-        if feed not in self._feeds:
-            return
-        del self._feeds[feed]
-        binding = feed.binding
-        tree = self._trees[binding.owner]
-        tree.remove(binding.pattern, feed)
-        if not tree:
-            del self._trees[binding.owner]
-        self._forget_routes()
+    def on_failed(self, error: HeliographError) -> None:
+        """What was not committed is not stored, and will not be."""
+        self._open_before = 0
+        self.uncommitted.clear()
+        self._dedup.forget_from(self.committed_next)
+        self._confirm_before(self.next_offset, error)
 
-    def _forget_routes(self) -> None:
-        self._routes.clear()
-        self._distinct.clear()
+    def _route_committed(self, events: list[Event]) -> None:
+        known = self.committed.known.young
+        for event in events:
+            key = event.envelope.key
+            route = known.get(key)
+            if route is None:
+                route = self.committed.find(key)
+                known = self.committed.known.young
+            for subscription in route:
+                fresh = subscription.fresh
+                if not fresh:
+                    subscription.notify()
+                fresh.append(event)
 
-    def _route(self, key: str) -> _Route:
-        route = self._routes.get(key)
-        if route is None:
-            words = tuple(key.split("."))
-            owned = self._trees.get(words[0])
-            shared = self._trees.get(None)
-            route = (*(owned.match(words) if owned else ()),
-                     *(feed for feed in (shared.match(words) if shared else ()) if feed.admits(words)))  # fmt: skip
-            # Many keys reach the same subscriptions; one tuple for all of them, since it may be long.
-            known = self._distinct.get(route)
-            if known is None:
-                self._distinct.put(route, route)
+    def _confirm_before(self, offset: int, error: HeliographError | None) -> None:
+        confirms = self._confirms
+        while confirms and confirms[0][0] < offset:
+            confirms.popleft()[1](error)
+
+    def _published_before(self, envelope: Envelope, body: bytes, confirm: Confirm | None) -> int | None:
+        """The offset of the same event published before, whose receipt this one shares; else None, and it is noted."""
+        dedup_id = read_dedup_id(envelope.headers, body)
+        if dedup_id is None:
+            return None
+        now_ms = self.home.now_ms()
+        offset = self._dedup.offset_of(dedup_id, now_ms)
+        if offset is None:
+            self._dedup.add(dedup_id, self.next_offset, now_ms)
+        elif confirm is not None:
+            if offset < self.committed_next:
+                confirm(None)
             else:
-                route = known
-            self._routes.put(key, route)
-        return route
+                self._insert_confirm(offset, confirm)
+                self._writer.commit_soon()
+        return offset
 
-    def _drop_the_fallen(self) -> None:
-        limits = self._limits
+    def _insert_confirm(self, offset: int, confirm: Confirm) -> None:
+        at = next((i for i, (other, _) in enumerate(self._confirms) if other > offset), len(self._confirms))
+        self._confirms.insert(at, (offset, confirm))
+
+    def _open(self) -> None:
+        """See how far offsets may be assigned; ServerError where the log takes nothing now."""
+        if self._writer.error is not None:
+            raise self._writer.error
+        self._open_before = self._log.reserved_offset
+        if self.next_offset >= self._open_before:
+            raise ServerError("Storage busy", "The next block of offsets is being reserved; publish again in a moment.")
+
+    # --- reading
+
+    def page(self, offset: int) -> Page | Gap | None:
+        """The committed batch that holds ``offset`` or the next one; or what is missing there.
+
+        ServerError where the disk cannot be read now.
+        """
+        page = next((p for p in self._pages if p.batch.first_offset <= offset <= p.batch.last_offset), None)
+        if page is not None:
+            return page
+        found = self._log.read_batch(offset)
+        if not isinstance(found, Batch):
+            return found
+        page = Page(found)
+        self._pages.append(page)
+        return page
+
+    def event_at(self, offset: int) -> Event | None:
+        """One committed event, or None where it is not there any more.  ServerError: see ``page``."""
+        page = self.page(offset)
+        events = page.events() if isinstance(page, Page) else page
+        if events is None or isinstance(events, Gap) or not 0 <= offset - events[0].offset < len(events):
+            return None
+        return events[offset - events[0].offset]  # offsets are contiguous within a batch
+
+    def offset_of(self, start: Start) -> int | None:
+        """Where a subscription begins; None for the live edge."""
+        match start.at:
+            case StartAt.FIRST:
+                return self._log.first_offset
+            case StartAt.LAST:
+                return max(self.committed_next - 1, self._log.first_offset)
+            case StartAt.OFFSET:
+                return min(max(start.value, 1), self.next_offset)
+            case StartAt.TIMESTAMP:
+                return self._log.offset_at(start.value)
+        return None
+
+    @property
+    def size_bytes(self) -> int:
+        """Octets on disk."""
+        return self._log.size_bytes
+
+    def retain(self, now_ms: int, pinned_offset: int | None, excess_bytes: int = 0) -> None:
+        """Let go of what is older or larger than is to be kept, but of nothing from ``pinned_offset`` on.
+
+        ``excess_bytes``: so much of what is pinned must go too, the oldest first.
+        """
+        if pinned_offset is not None and excess_bytes > 0:
+            kept = self._log.offset_near_end(max(0, self.size_bytes - excess_bytes))
+            pinned_offset = max(pinned_offset, kept)
+        self._log.retain(now_ms, pinned_offset)
+
+    def close(self) -> None:
+        """Close the log; the writer must have stopped."""
+        self._log.close()
+
+    # --- how far behind followers may be
+
+    def _drop_references(self) -> None:
+        limits = self.limits
         self._look_at = self._position + limits.ring_bytes_max // _LOOKS
         oldest = self._position - limits.ring_bytes_max
-        fallen = [
-            feed for feed in self._feeds
-            if feed.backlog and (feed.backlog[0].position <= oldest or len(feed.backlog) > limits.backlog_events_max)
-        ]  # fmt: skip
-        for feed in fallen:
-            if feed not in self._feeds:
-                continue  # whoever was told of another one has closed it
-            feed.fall_off(
-                LimitError(
-                    "Subscription too slow",
-                    f"It is {len(feed.backlog)} events behind. A subscription may be at most "
-                    f"{limits.ring_bytes_max} octets (ring_bytes_max) or {limits.backlog_events_max} events "
-                    "(backlog_events_max) behind. Read faster, acknowledge sooner, or narrow the pattern.",
-                )
-            )
+        for routes in (self.transient, self.committed):
+            slow = [
+                each for each in routes.followers
+                if each.fresh and (each.fresh[0].position <= oldest or len(each.fresh) > limits.backlog_events_max)
+            ]  # fmt: skip
+            for follower in slow:
+                follower.fall_behind()

@@ -1,95 +1,90 @@
-"""A subscription that lives as long as its connection: a bounded deque of references to events."""
+"""A subscription that lives as long as its connection."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
-from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from heliograph.engine.interface import Binding, Event
-from heliograph.errors import HeliographError, LimitError
-from heliograph.topic.matcher import matches
+from heliograph.engine.embedded.follower import Follower
+from heliograph.engine.embedded.scan import Scan
+from heliograph.engine.interface import Binding, Confirm, Event
+from heliograph.errors import HeliographError
 
 if TYPE_CHECKING:
     from heliograph.engine.embedded.exchange import Exchange
 
 
-class TransientFeed:
-    """``backlog`` is filled by the exchange on publish; see ``engine.interface.Feed``."""
+class TransientFeed(Follower):
+    """See ``engine.interface.Feed``.  Live, it sees events before they are committed."""
 
-    __slots__ = ("_ended", "_exchange", "_requeued", "backlog", "binding", "redelivered", "wake")
+    __slots__ = ("ended", "redelivered", "wake")
 
     def __init__(
         self,
         exchange: Exchange,
         binding: Binding,
+        start: int | None,
         wake: Callable[[], None],
         ended: Callable[[HeliographError], None],
     ) -> None:
-        self.binding = binding
+        super().__init__(exchange, binding)
         self.wake = wake
-        self.backlog: deque[Event] = deque()
+        self.ended = ended
         self.redelivered: set[int] = set()
-        self._exchange = exchange
-        self._ended = ended
-        self._requeued: list[tuple[int, Event]] = []  # a heap: lowest offset first
-
-    @property
-    def pending(self) -> bool:
-        """Whether there is something to take."""
-        return bool(self.backlog or self._requeued)
+        if start is None:
+            self.join(None)
+        else:
+            self.follow_from(start)
 
     def take(self, count_max: int, bytes_max: int) -> list[Event]:
         """See ``Feed``."""
-        taken: list[Event] = []
-        size = 0
-        while self._requeued and len(taken) < count_max and size < bytes_max:
-            event = heappop(self._requeued)[1]
-            taken.append(event)
-            size += event.size
-        backlog = self.backlog
-        if backlog and size < bytes_max and len(taken) < count_max:
-            first, last = backlog[0], backlog[-1]
-            before_last = last.position - last.size - first.position + first.size  # of others' events too
-            if len(backlog) <= count_max and not taken and before_last < bytes_max:
-                taken.extend(backlog)
-                backlog.clear()
+        fresh = self.fresh
+        if fresh and self.scan is None and not self.redelivered and len(fresh) <= count_max:
+            first, last = fresh[0], fresh[-1]
+            if first.position and last.position - last.size - first.position + first.size < bytes_max:
+                taken = list(fresh)  # the positions count others' events too, so it is less than that
+                fresh.clear()
                 return taken
-            pop, push = backlog.popleft, taken.append
-            for _ in range(min(count_max - len(taken), len(backlog))):
-                event = pop()
-                push(event)
-                size += event.size
-                if size >= bytes_max:
-                    break
+        taken = self.backlog.take(count_max, bytes_max)
+        self.want_more()
         return taken
 
-    def settle(self, events: list[Event]) -> None:
-        """See ``Feed``."""
+    def settle(self, events: list[Event], confirm: Confirm | None = None) -> None:
+        """See ``Feed``; nothing of it is stored."""
         if self.redelivered:
             self.redelivered.difference_update([event.offset for event in events])
-
-    def requeue(self, events: list[Event]) -> None:
-        """See ``Feed``."""
-        for event in events:
-            self.redelivered.add(event.offset)
-            heappush(self._requeued, (event.offset, event))
+        if confirm is not None:
+            confirm(None)
 
     reject = settle
 
+    def requeue(self, events: list[Event]) -> None:
+        """See ``Feed``."""
+        if self.closed:
+            return
+        for event in events:
+            self.redelivered.add(event.offset)
+            self.backlog.give_back(event)
+
     def close(self) -> None:
-        """See ``Feed``; nothing of a transient subscription outlives it."""
-        self._exchange.unbind(self)
-        self.backlog.clear()
-        self._requeued.clear()
+        """See ``Feed``; nothing of it outlives its connection."""
+        if not self.closed:
+            self.closed = True
+            self.leave()
+            self.backlog.clear()
 
-    def admits(self, key_words: tuple[str, ...]) -> bool:
-        """Whether one of the owner's rights covers the key; a partner's tree needs no such look."""
-        rights = self.binding.rights
-        return not rights or any(matches(right, key_words) for right in rights)
+    def join(self, scan: Scan | None) -> None:
+        """See ``Follower``; what is not committed yet is ours to see too."""
+        if scan is not None:
+            for event in self.exchange.uncommitted:
+                if event.offset >= scan.position and scan.admits(event.envelope.key):
+                    self.fresh.append(event)
+        self.exchange.transient.add(self)
 
-    def fall_off(self, error: LimitError) -> None:
-        """Give the subscription up: it is further behind than the ring reaches."""
-        self.close()
-        self._ended(error)
+    def leave(self) -> None:
+        """See ``Follower``."""
+        self.exchange.transient.discard(self)
+
+    def notify(self) -> None:
+        """See ``Follower``."""
+        self.wake()

@@ -7,6 +7,7 @@
     magic     = "HGB1"                              ; the 1 is the version of all that follows
     flags     = u32                                 ; 1: CLEAN, nothing was assigned from reserved-offset on
                                                     ; 2: CONTINUED, written by the same call as the batch before
+                                                    ; 4: DEDUP, one of its events asks to be stored once
     count     = u32                                 ; 0: a mark, which only confirms what stands before it
     keys      = msgpack array of str                ; the distinct routing keys
     body      = *size *envelope *received table-size table *octet
@@ -27,7 +28,7 @@ a publisher writes into bodies, and whatever an earlier file left in a sector, d
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise, repeat
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -40,6 +41,7 @@ from heliograph.engine.interface import Envelope, Event
 MAGIC = b"HGB1"
 CLEAN = 1
 CONTINUED = 2
+DEDUP = 4
 #: Events and octets of one batch, unless one event alone is larger: what a reader decodes in one go, in about 1 ms.
 BATCH_EVENTS_MAX = 1_024
 BATCH_BYTES_MAX = 1 << 20
@@ -160,7 +162,11 @@ def encode_batch(
     count = len(events)
     bodies = [event.body for event in events]
     received = [event.received_ms for event in events]
-    numbers, keys, table = _encode_envelopes([event.envelope for event in events])
+    envelopes = [event.envelope for event in events]
+    distinct = dict.fromkeys(envelopes)
+    numbers, keys, table = _encode_envelopes(envelopes, distinct)
+    if any(envelope.dedup for envelope in distinct):
+        flags |= DEDUP
     body = b"".join(
         (struct.pack(f"<{2 * count}I{count}qI", *map(len, bodies), *numbers, *received, len(table)), table, *bodies)
     )
@@ -178,12 +184,12 @@ def _seal(head: list[Any], salt: int) -> bytes:
     return _HEAD.pack(*head)
 
 
-def _encode_envelopes(envelopes: list[Envelope]) -> tuple[Iterator[int], bytes, bytes]:
+def _encode_envelopes(envelopes: list[Envelope], distinct: Iterable[Envelope]) -> tuple[Iterator[int], bytes, bytes]:
     """Each event's place in the table, the keys, the table."""
     places: dict[Envelope, int] = {}
     keys: dict[str, int] = {}
     blocks: dict[bytes, int] = {}  # so that equal envelopes become one
-    for envelope in dict.fromkeys(envelopes):
+    for envelope in distinct:
         key = keys.setdefault(envelope.key, len(keys))
         headers = envelope.headers
         block = _encode((key, headers if type(headers) is dict else dict(headers)))

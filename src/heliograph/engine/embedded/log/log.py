@@ -29,7 +29,7 @@ from heliograph.engine.embedded.log.batch import (
 )
 from heliograph.engine.embedded.log.damage import Damage, Damages, Gap
 from heliograph.engine.embedded.log.opening import open_segments
-from heliograph.engine.embedded.log.segment import Segment
+from heliograph.engine.embedded.log.segment import Segment, offset_near_end
 from heliograph.engine.embedded.log.store import Store
 from heliograph.engine.embedded.log.tail import Tail, Written
 from heliograph.engine.embedded.log.upkeep import check, quarantine, remove, write_index
@@ -121,6 +121,10 @@ class Log:
     def size_bytes(self) -> int:
         """Octets of everything retained."""
         return sum([segment.end for segment in self._segments])
+
+    def offset_near_end(self, size: int) -> int:
+        """An offset with about ``size`` octets from there to the end; ``first_offset`` if there are less."""
+        return offset_near_end(self._segments, size, self.first_offset)
 
     @property
     def damages(self) -> list[Damage]:

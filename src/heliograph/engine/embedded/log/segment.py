@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import struct
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from zlib import crc32
 
@@ -120,6 +120,11 @@ class Segment:
             self._hints.clear()
         self._hints[last_offset + 1] = position
 
+    def offset_at(self, position: int) -> int:
+        """An offset that stands at or a little before that position."""
+        entry = bisect_right(self._positions, position) - 1
+        return (self._previous[entry] if entry >= 0 else self.previous_offset) + 1
+
     def _walk_from(self, window: Window, entry: int) -> Iterator[tuple[int, Head] | Hole]:
         if self.file is None:
             return iter(())
@@ -155,3 +160,12 @@ class Segment:
         self._positions = array("Q", numbers[count : 2 * count])
         self._received = array("q", numbers[2 * count :])
         return True
+
+
+def offset_near_end(segments: list[Segment], size: int, first_offset: int) -> int:
+    """An offset with about ``size`` octets from there to the end of the last; ``first_offset`` if there are less."""
+    for segment in reversed(segments):
+        if segment.end >= size:
+            return segment.offset_at(segment.end - size)
+        size -= segment.end
+    return first_offset
