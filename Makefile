@@ -16,7 +16,7 @@ STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo install test test-long check format bench lock clean
+.PHONY: help demo install test test-long crash check format bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -32,6 +32,9 @@ test: $(STAMP)-dev ## all tests, under 5 minutes (ARGS="-k name" to choose)
 
 test-long: $(STAMP)-dev ## all tests with their full sample counts
 	$(BIN)/python -m pytest --run-long $(ARGS)
+
+crash: $(STAMP)-dev ## the server killed 200 times under load, and all other crash tests with their full counts
+	$(BIN)/python -m pytest --run-long $(ARGS) tests/crash
 
 check: $(STAMP)-dev ## format, lint, types, tidy and unit tests, under 60 s
 	$(BIN)/ruff format --check .

@@ -27,6 +27,7 @@ from heliograph.engine.embedded.engine import EmbeddedEngine
 from heliograph.limits import Limits
 from heliograph.server.hub import Hub
 from heliograph.server.stomp_connection import StompConnection
+from tests.crash.stores import ForgetfulStore
 
 DIRECTORY = """
 [[systems]]
@@ -68,7 +69,6 @@ SYSTEM = ("acme", "producer-secret")
 SERVICE = ("archiver", "service-secret")
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-FIRST_OFFSET = 100
 
 
 def directory_file(text: str = DIRECTORY) -> DirectoryFile:
@@ -217,8 +217,9 @@ def frame(command: str, body: bytes = b"", /, **headers: object) -> bytes:
 class Site:
     """A running broker."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, engine: EmbeddedEngine) -> None:
         self.hub = hub
+        self.engine = engine
 
     def open(self, credentials: tuple[str, str] | None = None) -> Peer:
         """A connection that has said nothing yet; ``credentials`` as from a WebSocket handshake."""
@@ -242,9 +243,58 @@ class Site:
                 await asyncio.sleep(0.001)
 
     async def turn(self) -> None:
-        """Let the event loop turn, so that the outbox is emptied."""
+        """Let everything be stored and told, and the event loop turn, so that the outbox is emptied."""
+        await asyncio.sleep(0)
+        stored = asyncio.Event()
+        self.engine._journal.put("turn", None, lambda error: stored.set())
+        self.engine.writer.commit_soon()
+        await stored.wait()
         for _ in range(3):
             await asyncio.sleep(0)
+
+
+_engines: list[tuple[asyncio.AbstractEventLoop, EmbeddedEngine]] = []
+
+
+def make_engine(limits: Limits, *exchanges: str) -> EmbeddedEngine:
+    """A running engine with these exchanges, for tests without an event loop: live events come, nothing is confirmed.
+
+    ``stop_engines`` must follow.
+    """
+    loop = asyncio.new_event_loop()
+
+    async def start() -> EmbeddedEngine:
+        engine = EmbeddedEngine(limits, ForgetfulStore())
+        for exchange in exchanges:
+            engine.declare(exchange)
+        await engine.start()
+        return engine
+
+    _engines.append((loop, loop.run_until_complete(start())))
+    return _engines[-1][1]
+
+
+def turn_engine(engine: EmbeddedEngine) -> None:
+    """Let what was published to an engine of ``make_engine`` be stored, and all be told."""
+    (loop,) = [loop for loop, each in _engines if each is engine]
+
+    async def turn() -> None:
+        stored = asyncio.Event()
+        engine._journal.put("turn", None, lambda error: stored.set())
+        engine.writer.commit_soon()
+        await stored.wait()
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    loop.run_until_complete(turn())
+
+
+def stop_engines() -> None:
+    """Stop all that ``make_engine`` made."""
+    while _engines:
+        loop, engine = _engines.pop()
+        loop.run_until_complete(engine.stop())
+        loop.close()
 
 
 @asynccontextmanager
@@ -254,12 +304,13 @@ async def open_site(text: str = DIRECTORY, **limits: Any) -> AsyncIterator[Site]
     file = directory_file(text)
     built = build_directory(file, allowed)
     authenticator = Authenticator(built, await hash_all(file.secrets(), allowed, CHEAP), allowed, hasher=CHEAP)
-    engine = EmbeddedEngine(allowed, FIRST_OFFSET)
+    engine = EmbeddedEngine(allowed, ForgetfulStore())
+    broker = Broker(engine, built, allowed)
     await engine.start()
     as_it_was = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     try:
-        yield Site(Hub(Broker(engine, built, allowed), authenticator, allowed, asyncio.get_running_loop()))
+        yield Site(Hub(broker, authenticator, allowed, asyncio.get_running_loop()), engine)
     finally:
         structlog.configure(**as_it_was)
         await engine.stop()

@@ -85,9 +85,10 @@ class Site:
     def end(self) -> None:
         """After it: nobody has noticed, nothing is broken, and the server holds no socket of an attacker any more."""
         self.sockets.close()
-        assert self.server.alive
-        self.control.wait_round()
-        self.server.wait_files(self._files)
+        if not self.server.stopped:
+            assert self.server.alive
+            self.control.wait_round()
+            self.server.wait_files(self._files)
         faults = self.server.faults(self._log_bytes)
         assert not faults, "\n".join(faults[:20])
 

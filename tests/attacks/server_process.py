@@ -36,6 +36,7 @@ class Server:
         flags: tuple[str, ...] = (),
     ) -> None:
         self.place = place
+        self.stopped = False
         self.limits = limits
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HELIOGRAPH_")}
         environment |= {f"HELIOGRAPH_LIMITS_{name.upper()}": str(value) for name, value in limits.items()}
@@ -127,13 +128,19 @@ class Server:
             assert time.monotonic() < deadline, f"{now - count} sockets are still open after {SETTLE_S} s"
             time.sleep(0.01)
 
-    def stop(self) -> float:
+    def terminate(self) -> float:
         """SIGTERM; the seconds until it was gone.  It must go by itself and with exit code 0."""
         began = time.monotonic()
+        self.stopped = True
+        self._process.send_signal(signal.SIGTERM)
+        assert self._process.wait(STOP_S) == 0, self.output
+        return time.monotonic() - began
+
+    def stop(self) -> None:
+        """Terminate it, if that has not been done."""
         try:
-            self._process.send_signal(signal.SIGTERM)
-            assert self._process.wait(STOP_S) == 0, self.output
-            return time.monotonic() - began
+            if self.alive:
+                self.terminate()
         finally:
             self.kill()
 

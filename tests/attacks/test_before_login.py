@@ -185,6 +185,12 @@ def test_a_flood_of_wrong_passcodes_keeps_nobody_else_out(start: Start) -> None:
             assert time.monotonic() - began < 10
         for guesser in guessers:
             assert guesser.wait_closed(8).message in ("Bad CONNECT", "Login timed out")
+        for number in range(100):  # who has gone before his turn takes none
+            with Attacker(site.server.tcp) as fickle:
+                fickle.frame("CONNECT", accept_version="1.2", login=f"fickle-{number}", passcode="x")
+        began = time.monotonic()
+        site.log_in(NORTHWIND)
+        assert time.monotonic() - began < 3  # 100 verifications take longer
         site.sockets.close()
 
 

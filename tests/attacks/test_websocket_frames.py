@@ -24,7 +24,7 @@ from tests.attacks.attacker import (
     stomp_frame,
     ws_frame,
 )
-from tests.attacks.conftest import LIMITS, Site
+from tests.attacks.conftest import LIMITS, Site, Start
 from tests.attacks.people import BUS, NORTHWIND, RAW
 from tests.attacks.server_process import MIB
 
@@ -259,6 +259,26 @@ def test_who_ends_without_reading_is_gone_after_the_linger_time(site: Site, subt
             while site.server.has_socket_of(peer.address):
                 assert time.monotonic() < deadline, "the server still holds the socket"
                 time.sleep(0.05)
+
+
+def test_sigterm_ends_the_server_in_time_whoever_is_connected(start: Start) -> None:
+    site = start(drain_ms_max=1_000)
+    polite, publisher = site.log_in(NORTHWIND), site.log_in(BUS)
+    unread = site.log_in(BUS, receive_buffer_bytes=4_096)
+    unread.subscribe(RAW + "big.#")
+    for _ in range(30):
+        publisher.frame("SEND", b"x" * 200_000, destination=RAW + "big.a")
+    site.open().send(ws_frame(b"SEND\n", length=50_000))
+    site.dial().send(b"GET /ws HTTP/1.1\r\n")
+    site.dial("tcp")
+    site.log_in(BUS, "tcp").frame("BEGIN", transaction="t")
+    site.log_in(BUS).stomp(b"WHAT\n\n\0")
+    guess = site.open()
+    guess.frame("CONNECT", accept_version="1.2", login="nobody", passcode="x")
+    site.control.stop()
+    assert site.server.terminate() < 1 + 3
+    assert polite.wait_closed().message == "Server going away"
+    assert not site.server.faults()
 
 
 @BEFORE_AND_AFTER

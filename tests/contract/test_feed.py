@@ -159,6 +159,7 @@ async def test_FEED_3_a_system_publishes_in_a_transaction_and_disconnects_with_a
     assert observer.heard() == []
     peer.send("COMMIT", transaction="t", receipt="c")
     peer.send("DISCONNECT", receipt="bye")
+    await site.turn()
     assert [each.headers["receipt-id"] for each in peer.heard()] == ["0", "1", "2", "c", "bye"]
     assert peer.link.closed == (1000, "")
     await site.turn()

@@ -97,7 +97,7 @@ def leads_somewhere(document: Path, path: str, anchor: str) -> bool:
 
 #: What the other side of a wire never sees: settings and files of the operator, the client's own.
 NOT_TOLD = {"errors.py", "directory/build.py", "directory/file.py", "directory/fault.py", "stomp/client_session.py"}
-NOT_TOLD_ROOMS = ("client/", "cli/", "engine/embedded/log/")  # the server does not open the log yet
+NOT_TOLD_ROOMS = ("client/", "cli/")
 #: Wrapped into another message before it leaves the catalogue.
 WRAPPED = {"Invalid event type", "Unknown event type"}
 TYPES = {

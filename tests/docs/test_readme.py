@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from heliograph.cli.trace import read_trace
-from heliograph.client import connect
+from heliograph.client import Client, connect
 from tests.integration.conftest import SERVE, Process, address
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,6 +91,17 @@ class Running:
             self._lines.put(line.rstrip("\n"))
 
 
+async def publish_trace(publisher: Client) -> None:
+    for event in read_trace("site").events:
+        destination = f"/exchange/acme_event_full_v24/{event.routing_key}"
+        await publisher.send(destination, bytes(event.event), {"content-type": "application/json"})
+
+
+async def publish(server: Process) -> None:
+    async with connect(address(server), "acme", "producer-secret") as publisher:
+        await publish_trace(publisher)
+
+
 async def received(server: Process, command: list[str], folder: Path, count: int) -> list[str]:
     """What a consumer prints: the trace is published again and again, since nobody says when it has subscribed."""
     program = Running(command, folder)
@@ -99,9 +110,7 @@ async def received(server: Process, command: list[str], folder: Path, count: int
             deadline = time.monotonic() + WITHIN_S
             while program.printed < count:
                 assert time.monotonic() < deadline, f"it printed {program.printed} of {count} lines"
-                for event in read_trace("site").events:
-                    destination = f"/exchange/acme_event_full_v24/{event.routing_key}"
-                    await publisher.send(destination, bytes(event.event), {"content-type": "application/json"})
+                await publish_trace(publisher)
         return program.lines(count)
     finally:
         program.end()
@@ -117,6 +126,23 @@ async def test_the_consumers_print_what_the_partner_may_see(server: Process, tmp
     shown = [line.split()[0].rpartition("/")[2] for line in lines]
     assert set(shown) <= keys
     assert len(set(shown)) > 5
+
+
+async def test_the_durable_consumer_goes_on_where_it_was(server: Process, tmp_path: Path):
+    (program,) = (block for block in blocks("python") if "durable" in block)
+    assert len(list(filter(None, program.splitlines()))) <= PROGRAM_LINES_MAX
+    (tmp_path / "durable.py").write_text(program.replace("8674", port(address(server))), encoding="utf-8")
+    command = [sys.executable, "-u", "durable.py"]
+    offsets = [int(line.split()[1]) for line in await received(server, command, tmp_path, 50)]
+    assert offsets == sorted(set(offsets))
+    await publish(server)  # while it is not there
+    again = Running(command, tmp_path)
+    try:
+        resumed = [int(line.split()[1]) for line in again.lines(len(NORTHWIND))]
+    finally:
+        again.end()
+    assert resumed == sorted(set(resumed))
+    assert resumed[0] > offsets[0]
 
 
 @pytest.mark.needs_node

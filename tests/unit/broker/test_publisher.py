@@ -11,10 +11,10 @@ import pytest
 from heliograph.broker.broker import Broker
 from heliograph.broker.publisher import Publisher
 from heliograph.engine.embedded.engine import EmbeddedEngine
-from heliograph.engine.interface import Binding, Event
+from heliograph.engine.interface import Binding, Event, Request
 from heliograph.errors import AccessError, BodyError, ClientError, DestinationError, LimitError
 from heliograph.limits import Limits
-from tests.in_memory import PARTNER, SERVICE, SYSTEM, directory, face
+from tests.in_memory import PARTNER, SERVICE, SYSTEM, directory, face, make_engine, turn_engine
 
 LIMITS = Limits()
 DIRECTORY = directory()
@@ -40,10 +40,11 @@ class House(NamedTuple):
 
 @pytest.fixture
 def house() -> House:
-    engine = EmbeddedEngine(LIMITS, 0)
+    engine = make_engine(LIMITS, *DIRECTORY.exchanges)
     broker = Broker(engine, DIRECTORY, LIMITS)
     feeds = [
-        engine.subscribe(Binding(name, ("#",), None), lambda: None, lambda error: None) for name in DIRECTORY.exchanges
+        engine.subscribe(Request(Binding(name, ("#",), None)), lambda: None, lambda error: None)
+        for name in DIRECTORY.exchanges
     ]
     return House(broker, lambda: [event for feed in feeds for event in feed.take(1_000, 1 << 30)])
 
@@ -87,6 +88,10 @@ def test_an_event_goes_out_as_it_came(house: House) -> None:
     assert (event.offset, event.envelope.exchange, event.envelope.key) == (offset, "acme_event_full_v24", FULL_KEY)
     assert event.body == body
     assert event.envelope.headers == {"foo": "bar"}
+    assert confirmed == [], "it is not stored yet"
+    engine = house.broker._engine
+    assert isinstance(engine, EmbeddedEngine)
+    turn_engine(engine)
     assert confirmed == [None]
 
 
@@ -207,7 +212,9 @@ def test_a_service_publishes_what_its_patterns_cover_and_the_type_allows(house: 
 
 
 def test_a_long_letter_is_not_kept_since_it_does_not_come_again_as_the_same_object() -> None:
-    publisher = Broker(EmbeddedEngine(LIMITS, 0), DIRECTORY, LIMITS).publisher(DIRECTORY.principals["acme"])
+    publisher = Broker(make_engine(LIMITS, *DIRECTORY.exchanges), DIRECTORY, LIMITS).publisher(
+        DIRECTORY.principals["acme"]
+    )
     for number in range(10):
         publisher.publish(Letter("/exchange/acme_raw/a", foo=f"{number}" * 2_000), b"")
         publisher.publish(Letter("/exchange/acme_raw/a", **{f"h{n}": str(number) for n in range(50)}), b"")
@@ -216,7 +223,9 @@ def test_a_long_letter_is_not_kept_since_it_does_not_come_again_as_the_same_obje
 
 def test_the_plans_of_a_publisher_are_bounded() -> None:
     limits = Limits(routes_max=10)
-    publisher = Broker(EmbeddedEngine(limits, 0), DIRECTORY, limits).publisher(DIRECTORY.principals["acme"])
+    publisher = Broker(make_engine(limits, *DIRECTORY.exchanges), DIRECTORY, limits).publisher(
+        DIRECTORY.principals["acme"]
+    )
     for number in range(100):
         publisher.publish(Letter(f"/exchange/acme_raw/{number}"), b"")
     assert len(publisher._plans) <= 10

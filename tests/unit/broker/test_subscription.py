@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heliograph.broker.subscription import AckMode, Subscription, granted_prefetch_count
-from heliograph.engine.embedded.engine import EmbeddedEngine
-from heliograph.engine.interface import Binding, Envelope, Event
+from heliograph.engine.interface import Binding, Envelope, Event, Request
 from heliograph.errors import ProtocolError
 from heliograph.limits import Limits
+from tests.in_memory import make_engine
 
 PLENTY = 1 << 30
 ACKED = [AckMode.CLIENT, AckMode.CLIENT_INDIVIDUAL]
@@ -23,9 +23,9 @@ class Line:
 
     def __init__(self, mode: AckMode, prefetch_count: int | None = None, **limits: int) -> None:
         allowed = Limits(**limits)
-        engine = EmbeddedEngine(allowed, 0)
+        engine = make_engine(allowed, "e")
         self._publish = engine.declare("e")
-        feed = engine.subscribe(Binding("e", ("#",), None), lambda: None, lambda error: None)
+        feed = engine.subscribe(Request(Binding("e", ("#",), None)), lambda: None, lambda error: None)
         self.subscription = Subscription(feed, mode, prefetch_count, allowed)
         self.next_tag = 1
 

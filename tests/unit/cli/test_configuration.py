@@ -95,3 +95,10 @@ def test_a_fault_names_its_place(case: str):
 def test_a_file_that_was_asked_for_must_be_there():
     with pytest.raises(SettingsError, match=r"nosuch\.toml: there is no such file"):
         gather({}, {}, Path("nosuch.toml"))
+
+
+def test_when_the_log_is_synced_is_one_of_two():
+    assert gather({}, {}, None).fsync == "always"
+    assert gather({"fsync": "interval"}, {"HELIOGRAPH_FSYNC": "always"}, None).fsync == "interval"
+    with pytest.raises(SettingsError, match="HELIOGRAPH_FSYNC: 'never' is not one of always, interval"):
+        gather({}, {"HELIOGRAPH_FSYNC": "never"}, None)
