@@ -177,6 +177,8 @@ class StompConnection:
                         "Login timed out", f"CONNECT must be complete within {self._hub.limits.login_ms_max} ms."
                     )
                 )
+                if self._login_task is not None:
+                    self._login_task.cancel()
             return
         beat = self.session.heartbeat
         if beat.peer_dead(now_s - self.silent_since_s) and not self.held:
@@ -260,8 +262,7 @@ class StompConnection:
                 "Credentials are missing: send 'Authorization: Basic …' in the WebSocket handshake, or 'login' and "
                 "'passcode' in CONNECT.",
             )
-        self._reading_paused = True  # until the login is done; also when it fails, to notice that the peer has gone
-        self.link.pause_reading()
+        # It is read on, up to the budget of a stranger: who goes, or never meant it, is not verified.
         self._login_task = self._hub.loop.create_task(self._log_in(*credentials))
 
     async def _log_in(self, login: str, passcode: str) -> None:
@@ -281,8 +282,6 @@ class StompConnection:
         self.silent_since_s = self._hub.loop.time()
         log.debug("connected", peer=self.link.peer, login=self._login, version=session.version)
         self._reply(serializer.connected(session.version, session.id, session.heartbeat, self._hub.server_name))
-        self._reading_paused = False
-        self.link.resume_reading()
         self._do(session.resume())
 
     def _on_send(self, event: Send) -> None:

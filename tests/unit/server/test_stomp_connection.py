@@ -60,9 +60,7 @@ async def test_connect_is_answered_with_version_session_and_heart_beats(site: Si
     peer = site.open()
     login, passcode = PARTNER
     peer.send("CONNECT", accept_version="1.0,1.1,1.2", heart_beat="5000,0", login=login, passcode=passcode)
-    assert not peer.link.reading, "what follows waits until the login is done"
     await site.answered(peer)
-    assert peer.link.reading
     (connected,) = peer.heard()
     assert connected.command == "CONNECTED"
     assert connected.headers["version"] == "1.2"
@@ -99,9 +97,10 @@ async def test_wrong_credentials_are_an_error_and_tell_nothing(site: Site, who: 
     assert peer.link.closed == (1008, "Bad CONNECT")
 
 
-async def test_after_a_failed_login_the_socket_is_read_so_that_its_end_is_noticed(site: Site) -> None:
+async def test_the_socket_is_read_during_a_login_and_after_a_failed_one_so_that_its_end_is_noticed(site: Site) -> None:
     peer = site.open((PARTNER[0], "wrong"))
     peer.send("CONNECT", accept_version="1.2")
+    assert peer.link.reading
     await site.answered(peer)
     assert peer.link.reading
 
