@@ -44,13 +44,13 @@ class Site:
         self.server = server
         self.sockets = ExitStack()
         self._log_bytes = 0
-        files = server.files
+        sockets = server.sockets
         try:
             for login in logins:
                 with Attacker(server.websocket) as peer:
                     peer.handshake()
                     peer.connect(*login)
-            server.wait_files(files)
+            server.wait_sockets(sockets)
             self.control = Control(server)
         except BaseException:
             server.kill()
@@ -80,7 +80,7 @@ class Site:
             self.control.stop()
             self.control = Control(self.server)
         self._log_bytes = self.server.log.stat().st_size
-        self._files = self.server.files
+        self._socket_count = self.server.sockets
 
     def end(self) -> None:
         """After it: nobody has noticed, nothing is broken, and the server holds no socket of an attacker any more."""
@@ -88,7 +88,7 @@ class Site:
         if not self.server.stopped:
             assert self.server.alive
             self.control.wait_round()
-            self.server.wait_files(self._files)
+            self.server.wait_sockets(self._socket_count)
         faults = self.server.faults(self._log_bytes)
         assert not faults, "\n".join(faults[:20])
 

@@ -93,7 +93,7 @@ def test_slow_handshakes_end_at_their_timeout_and_new_clients_get_in_meanwhile(s
     request = b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nX: " + b"x" * 100
     began = time.monotonic()
     limit_s = site.server.limits["handshake_ms_max"] / 1000
-    with site.server.gives_back_its_files():
+    with site.server.gives_back_its_sockets():
         slow = [site.dial() for _ in range(count)]
         silent = site.dial()
         for octet in request:
@@ -175,7 +175,7 @@ def test_an_unknown_login_and_a_wrong_passcode_get_the_same_octets(site: Site, f
 
 def test_a_flood_of_wrong_passcodes_keeps_nobody_else_out(start: Start) -> None:
     site = start(verified_ms_max=1, login_ms_max=4_000)  # so that the owner is verified anew
-    with site.server.gives_back_its_files():
+    with site.server.gives_back_its_sockets():
         guessers = [site.open() for _ in range(8)]
         for number, guesser in enumerate(guessers):
             guesser.frame("CONNECT", accept_version="1.2", login=BUS.login, passcode=f"guess-{number}")
@@ -195,7 +195,7 @@ def test_a_flood_of_wrong_passcodes_keeps_nobody_else_out(start: Start) -> None:
 
 
 def test_a_peer_whose_login_failed_holds_no_socket_of_the_server(site: Site) -> None:
-    with site.server.gives_back_its_files():
+    with site.server.gives_back_its_sockets():
         for _ in range(5):
             with Attacker(site.server.websocket) as stranger:
                 stranger.handshake()

@@ -200,7 +200,7 @@ def test_over_the_cap_of_connections_the_answer_is_503_and_there_is_room_again_w
 def test_a_server_without_a_free_file_goes_on_serving_and_takes_clients_again(start: Start) -> None:
     site = start(files_max=60)
     log_bytes = site.server.log.stat().st_size
-    with site.server.gives_back_its_files():
+    with site.server.gives_back_its_sockets():
         silent = [site.dial() for _ in range(100)]
         began, cpu_s = time.monotonic(), site.server.cpu_s
         time.sleep(0.5)
