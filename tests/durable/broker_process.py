@@ -44,9 +44,9 @@ class BrokerProcess:
         self._sockets.close()
 
     def stop(self) -> float:
-        """SIGTERM when everybody has gone; see ``Server.stop``."""
+        """SIGTERM when everybody has gone; see ``Server.terminate``."""
         self._sockets.close()
-        return self.server.stop()
+        return self.server.terminate()
 
     def restart(self) -> None:
         """Start again over the same data."""

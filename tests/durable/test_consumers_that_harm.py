@@ -77,7 +77,7 @@ def test_a_connection_that_comes_and_goes_leaves_nothing_behind(start: Start):
     broker = start()
     publisher = broker.peer(ACME)
     broker.peer(NORTHWIND).close()
-    with broker.server.gives_back_its_files():
+    with broker.server.gives_back_its_sockets():
         for number in range(20):
             consumer = broker.peer(NORTHWIND)
             consumer.subscribe(pattern(1), ack="client", durable="true")

@@ -8,6 +8,7 @@ import socket
 import sys
 from importlib import resources
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from heliograph import __version__, client
 from heliograph.cli.interrupt import Interrupted
@@ -46,18 +47,23 @@ def demo(*, speed: float = 4.0, seconds: float | None = None, count: int | None 
 
     configure_log("warning", "console")
     try:
-        with resources.as_file(resources.files("heliograph.cli") / "demo.toml") as directory:
-            run_server(_demo(directory, read_trace("site"), speed, seconds, count))
+        with (
+            resources.as_file(resources.files("heliograph.cli") / "demo.toml") as directory,
+            TemporaryDirectory(prefix="heliograph-demo-") as data_dir,  # a demo leaves nothing behind
+        ):
+            run_server(_demo(directory, Path(data_dir), read_trace("site"), speed, seconds, count))
     except Interrupted:
         pass  # that is how it ends
     return 0
 
 
-async def _demo(directory: Path, trace: Trace, speed: float, seconds: float | None, count: int | None) -> None:
+async def _demo(
+    directory: Path, data_dir: Path, trace: Trace, speed: float, seconds: float | None, count: int | None
+) -> None:
     from heliograph.server.settings import Settings
 
     port = _PORT if _is_free(_PORT) else 0
-    async with running(Settings(apply=directory, host=_HOST, stomp_port=port)) as server:
+    async with running(Settings(apply=directory, data_dir=data_dir, host=_HOST, stomp_port=port)) as server:
         url = server.addresses[0]
         print(_introduction(url, trace, port), flush=True)
         ready = asyncio.Event()
