@@ -50,6 +50,7 @@ def test_sigterm_under_load_loses_nothing_and_takes_less_than_ten_seconds(tmp_pa
         with load.running(broker):
             time.sleep(0.3)
             assert broker.server.terminate() < SIGTERM_S
+            broker.server.stop()
         broker.restart()
         load.check(broker)
     finally:

@@ -46,7 +46,9 @@ class BrokerProcess:
     def stop(self) -> float:
         """SIGTERM when everybody has gone; see ``Server.terminate``."""
         self._sockets.close()
-        return self.server.terminate()
+        took_s = self.server.terminate()
+        self.server.stop()
+        return took_s
 
     def restart(self) -> None:
         """Start again over the same data."""
