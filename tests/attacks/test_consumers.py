@@ -154,6 +154,20 @@ def test_subscriptions_with_ids_of_their_own_do_not_multiply_what_an_event_costs
             assert len(many.messages(count=2_000)) == 2_000
 
 
+@pytest.mark.parametrize(
+    "headers", [{f"h{n}": n for n in range(96)}, {f"h{n}": "x" * 8_000 for n in range(7)}], ids=["many", "long"]
+)
+def test_the_headers_of_events_that_wait_are_counted_like_their_bodies(site: Site, headers: dict[str, object]) -> None:
+    stuck, publisher = site.log_in(BUS), site.log_in(BUS)
+    stuck.subscribe(RAW + "headers.#", ack="client", prefetch_count=1)
+    destination = {"destination": RAW + "headers.a"}
+    with site.server.memory_grows_less_than(64 * MIB):
+        for number in range(5_000):  # a new head each time, so nothing is shared
+            publisher.stomp(stomp_frame("SEND", "x", {**destination, **headers, "number": number}))
+        publisher.frame("SEND", destination=RAW + "none", receipt="stored")
+        publisher.expect_receipt("stored", 20)
+
+
 @pytest.mark.xfail(strict=True, reason="what a backlog refers to is bounded for each subscription, not for all")
 def test_five_hundred_subscriptions_that_acknowledge_nothing_are_not_held_five_hundred_times(start: Start) -> None:
     site = start(subscriptions_max=500, ring_bytes_max=33_554_432)

@@ -18,20 +18,28 @@ from heliograph.errors import HeliographError
 Confirm = Callable[[HeliographError | None], None]
 
 
+#: Octets that an event with few headers costs beside its body; and that a header costs beside its text.
+_EVENT_BYTES, _HEADER_BYTES = 1_024, 200
+
+
 class Envelope:
     """All of an event but offset and body: shared by events with the same key and headers.  Never changed.
 
     ``headers``: the publisher's.  ``wire``: a place for the front end to keep what it made of them.
-    ``dedup``: whether its headers ask that an event which is published again is stored once.
+    ``dedup``: whether its headers ask that an event which is published again is stored once.  ``event_bytes``: octets
+    that one such event is counted with, beside its body.
     """
 
-    __slots__ = ("dedup", "exchange", "headers", "key", "wire")
+    __slots__ = ("dedup", "event_bytes", "exchange", "headers", "key", "wire")
 
     def __init__(self, exchange: str, key: str, headers: Mapping[str, str]) -> None:
         self.exchange = exchange
         self.key = key
         self.headers = headers
         self.dedup = "x-dedup-id" in headers or "x-dedup" in headers
+        # Headers stand in the frames too; and who puts something new into every head shares no envelope.
+        text = sum(map(len, headers)) + sum(map(len, headers.values()))
+        self.event_bytes = max(_EVENT_BYTES, 3 * text + _HEADER_BYTES * len(headers))
         self.wire: dict[Any, bytes] = {}
 
 

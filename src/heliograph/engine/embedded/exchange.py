@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from heliograph.engine.embedded.home import Home
     from heliograph.engine.embedded.transient_feed import TransientFeed
 
-#: Octets that an event costs beside three times its body (which stands in it and in the frames made of it).
-_EVENT_BYTES = 1_024
 #: How many times the followers are looked over while the ring is filled once.
 _LOOKS = 16
 #: Decoded batches that are kept, since those who catch up are often close together.
@@ -76,7 +74,7 @@ class Exchange:
         if envelope.dedup and (known := self._published_before(envelope, body, confirm)) is not None:
             return known
         log.next_offset_to_assign = offset + 1
-        size = 3 * len(body) + _EVENT_BYTES
+        size = 3 * len(body) + envelope.event_bytes  # it stands in the event and in the frames made of it
         self._position = position = self._position + size
         event = Event(envelope, offset, body, size, position, time.time_ns() // 1_000_000, {})
         self.uncommitted.append(event)

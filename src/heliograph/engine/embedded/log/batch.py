@@ -45,8 +45,6 @@ DEDUP = 4
 #: Events and octets of one batch, unless one event alone is larger: what a reader decodes in one go, in about 1 ms.
 BATCH_EVENTS_MAX = 1_024
 BATCH_BYTES_MAX = 1 << 20
-#: Octets that an event in memory costs beside twice its body (which stands in it and in the frame made of it).
-EVENT_BYTES = 1_024
 
 _HEAD = struct.Struct("<4sIIIIIIIQQQqq")
 _CRC_FROM = 8
@@ -129,13 +127,14 @@ def decode_events(exchange: str, head: Head, keys: Sequence[str], body: bytes, s
         bodies = [body[start:end] for start, end in pairwise(accumulate(sizes, initial=bodies_at))]
         if bodies_at + sum(sizes) != len(body):
             raise BatchDamagedError("body")
+        placed = [envelopes[number] for number in numbers[count : 2 * count]]
         return list(
             map(
                 Event,
-                map(envelopes.__getitem__, numbers[count : 2 * count]),
+                placed,
                 range(head.first_offset, head.first_offset + count),
                 bodies,
-                [2 * size + EVENT_BYTES for size in sizes],
+                [2 * size + envelope.event_bytes for size, envelope in zip(sizes, placed, strict=True)],
                 repeat(0),
                 numbers[2 * count : 3 * count],
                 [{} for _ in range(count)],
