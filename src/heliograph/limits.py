@@ -81,7 +81,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     log_bytes_max: int = 1_073_741_824  #: per exchange; the oldest segments go first
     log_ms_max: int = 86_400_000  #: a day, after receipt
     commit_interval_ms: int = 10  #: what nobody waits for is committed at the latest then
-    commit_bytes_max: int = 1_048_576  #: in memory (an event's size); more begins a commit before that
+    commit_bytes_max: int = 8_388_608  #: in memory (an event's size); more begins a commit before that
     uncommitted_bytes_max: int = 33_554_432  #: in memory; publishers are held back above it
     preallocated_bytes: int = 1_048_576  #: zeros written ahead of a log: a commit within them changes no metadata
     reserved_offsets: int = 1_048_576  #: assigned ahead of a commit at most; uncommitted_bytes_max allows far fewer

@@ -39,6 +39,8 @@ from msgspec.msgpack import Decoder, Encoder
 from heliograph.engine.interface import Envelope, Event
 
 MAGIC = b"HGB1"
+_STORED = "stored"  #: key in ``Envelope.wire``: the headers as a batch has them
+_PAIR = b"\x92"  #: msgpack: an array of two
 CLEAN = 1
 CONTINUED = 2
 DEDUP = 4
@@ -190,8 +192,10 @@ def _encode_envelopes(envelopes: list[Envelope], distinct: Iterable[Envelope]) -
     blocks: dict[bytes, int] = {}  # so that equal envelopes become one
     for envelope in distinct:
         key = keys.setdefault(envelope.key, len(keys))
-        headers = envelope.headers
-        block = _encode((key, headers if type(headers) is dict else dict(headers)))
+        encoded = envelope.wire.get(_STORED)
+        if encoded is None:
+            encoded = envelope.wire[_STORED] = _encode(dict(envelope.headers))
+        block = _PAIR + _encode(key) + encoded
         places[envelope] = blocks.setdefault(block, len(blocks))
     return map(places.__getitem__, envelopes), _encode(list(keys)), _encode([Raw(block) for block in blocks])
 
