@@ -18,17 +18,17 @@ from pathlib import Path
 
 import uvloop
 
-from heliograph.engine.embedded.log.batch import HEAD_BYTES, decode_events, decode_head, decode_keys, encode_batch
+from heliograph.engine.embedded.log.committer import Blocks
 from heliograph.engine.embedded.log.damage import Gap
+from heliograph.engine.embedded.log.draft import Draft
 from heliograph.engine.embedded.log.file_store import FileStore
 from heliograph.engine.embedded.log.journal import Journal
 from heliograph.engine.embedded.log.log import Log
 from heliograph.engine.embedded.log.writer import LogWriter
-from heliograph.engine.interface import Envelope, Event
+from heliograph.engine.interface import Envelope
 from heliograph.limits import Limits
 
 BODY = bytes(range(250)) + bytes(200)
-SIZE = 2 * len(BODY) + 1_024
 ENVELOPES = [Envelope("acme.raw", f"7.{camera}.faces", {"type": "face", "camera": str(camera)}) for camera in range(50)]
 SECONDS = 3.0
 
@@ -48,20 +48,20 @@ class Publisher:
         self.writer.add(self.log)
         self.writer.start(asyncio.get_running_loop())
 
-    def _committed(self, events: list[tuple[Log, list[Event]]]) -> None:
+    def _committed(self, stored: Blocks) -> None:
         self.commits += 1
-        self.stored += sum(len(stored) for _, stored in events)
+        self.stored += sum(block.event_count for _, blocks in stored for block in blocks)
         self.waiting.set()
 
     def _failed(self, error: Exception, _: object) -> None:
         sys.exit(f"failed: {error}")
 
     def publish(self, count: int, received_ms: int) -> None:
-        log, append = self.log, self.writer.append
-        for _ in range(count):
-            offset = log.next_offset_to_assign
-            log.next_offset_to_assign = offset + 1
-            append(log, Event(ENVELOPES[offset % 50], offset, BODY, SIZE, 0, received_ms, {}))
+        draft = self.log.draft
+        for place in range(count):
+            event = draft.append(ENVELOPES[place % 50], BODY, received_ms)
+            if event.position >= draft.attend_at:
+                self.writer.attend(self.log)
 
     async def wait(self) -> None:
         self.waiting.clear()
@@ -89,33 +89,30 @@ async def group_commit(publisher: Publisher) -> None:
         await asyncio.sleep(0)
         while publisher.writer.uncommitted_bytes > 8 << 20:
             await publisher.wait()
-    while publisher.writer.uncommitted_bytes:
+    while publisher.log.next_offset < publisher.log.draft.next_offset:
         await publisher.wait()
     took = time.perf_counter() - start
     show("events/s, committed in groups", (publisher.stored - before) / took)
     show("  events a commit", (publisher.stored - before) / (publisher.commits - commits))
 
 
-def append_alone(publisher: Publisher) -> None:
-    log, append = publisher.log, publisher.writer.append
-    event = Event(ENVELOPES[0], 1, BODY, 0, 0, 0, {})
-    best = min(timed(lambda: [append(log, event) for _ in range(1_000)]) for _ in range(50))
-    empty = min(timed(lambda: [event for _ in range(1_000)]) for _ in range(50))
-    log.pending.clear()
-    show("append, ns an event", (best - empty) * 1e6)
+def append_and_seal(count: int) -> None:
+    draft = Draft("acme.raw", 1)
 
+    def append() -> None:
+        for place in range(count):
+            draft.append(ENVELOPES[place % 50], BODY, 5)
 
-def encode_and_decode(count: int) -> None:
-    events = [Event(ENVELOPES[n % 50], n + 1, BODY, SIZE, 0, 5, {}) for n in range(count)]
-    _, prefix, body = encode_batch(events, 0, 1, 7)
-    head = decode_head(prefix, 0, 7)
-    assert head is not None
-    keys = decode_keys(head, prefix[HEAD_BYTES:], 7)
-    rounds = 4_000 // count + 10
-    best = min(timed(lambda: [encode_batch(events, 0, 1, 7) for _ in range(rounds)]) for _ in range(5))
-    show(f"encode, ns an event, batches of {count}", best / rounds / count * 1e9)
-    best = min(timed(lambda: [decode_events("acme.raw", head, keys, body, 7) for _ in range(rounds)]) for _ in range(5))
-    show(f"decode, ns an event, batches of {count}", best / rounds / count * 1e9)
+    append_s, seal_s, decode_s = [], [], []
+    for _ in range(20_000 // count + 10):
+        append_s.append(timed(append))
+        start = time.perf_counter()
+        block = draft.seal()
+        seal_s.append(time.perf_counter() - start)
+        assert block is not None
+        decode_s.append(timed(block.events))
+    for what, took_s in (("append", append_s), ("seal", seal_s), ("decode", decode_s)):
+        show(f"{what}, ns an event, blocks of {count}", min(took_s) / count * 1e9)
 
 
 def read_all(log: Log) -> None:
@@ -140,9 +137,12 @@ def fill(root: Path, mib: int) -> None:
     log = Log(store, "acme.raw", Limits(log_bytes_max=1 << 40))
     log.apply(log.tail.repair(1))
     while log.size_bytes < mib << 20 or log.size_bytes % (Limits().segment_bytes_max + 300) < 66_000_000:
-        offset = log.next_offset
-        for place in range(1_000):
-            log.apply(log.tail.write([Event(ENVELOPES[0], offset + place, BODY, SIZE, 0, 5, {})], sync=False))
+        for _ in range(1_000):
+            log.draft.append(ENVELOPES[0], BODY, 5)
+            log.seal()
+            blocks = log.hand_over()
+            log.apply(log.tail.write(blocks, sync=False))
+            log.drop(blocks)
     log.tail.sync()
     while log.jobs:
         log.jobs.popleft()()
@@ -180,7 +180,6 @@ def show(what: str, value: float, digits: int = 0) -> None:
 async def run(root: Path) -> None:
     sys.setswitchinterval(0.0005)
     publisher = Publisher(root)
-    append_alone(publisher)
     await one_receipt_waiting(publisher)
     await group_commit(publisher)
     read_all(publisher.log)
@@ -195,7 +194,7 @@ def main() -> None:
     root = Path(tempfile.mkdtemp(prefix="log-rate-", dir=given.directory))
     try:
         for count in (1, 16, 256):
-            encode_and_decode(count)
+            append_and_seal(count)
         uvloop.run(run(root / "rate"))
         open_full(root / "open", given.open_mib)
     finally:

@@ -7,7 +7,7 @@ import random
 
 import msgspec
 
-from heliograph.engine.embedded.log.committer import Committer, Fsync, Outcome
+from heliograph.engine.embedded.log.committer import Commit, Committer, Fsync, Outcome
 from heliograph.engine.embedded.log.damage import Gap
 from heliograph.engine.embedded.log.journal import Journal
 from heliograph.engine.embedded.log.log import Log
@@ -73,12 +73,13 @@ class Rig:
         self.journal = Journal(self.store, self.limits)
         self.loaded = self.journal.load()
         self.log = Log(self.store, EXCHANGE, self.limits)
-        assert self.log.next_offset_to_assign > self.handed_out, "an offset would be assigned twice"
+        assert self.log.draft.next_offset > self.handed_out, "an offset would be assigned twice"
         self.committer = Committer(self.store, self.limits, self.journal, self.fsync)
         self.committer.logs.append(self.log)
         self.apply(self.committer.probe())
 
     def stop(self) -> None:
+        self.commit()
         self.apply(self.committer.finish())
         self.close()
 
@@ -94,15 +95,16 @@ class Rig:
     def append(self, key: str, body: bytes, headers: dict[str, str] | None = None, skip: int = 0) -> bool:
         """``skip``: offsets that are assigned to nothing before this one; so the commit has several batches."""
         log = self.log
-        offset = log.next_offset_to_assign + skip
-        if self.committer.error is not None or offset >= log.reserved_offset:
+        if self.committer.error is not None or log.draft.next_offset + skip >= log.reserved_offset:
             return False
-        log.next_offset_to_assign = offset + 1
-        self.handed_out = offset
+        if skip:
+            log.seal()
+            log.draft.next_offset += skip
+            log.draft.clear()
         self.now_ms += 7
-        event = Event(Envelope(EXCHANGE, key, headers or {}), offset, body, len(body), 0, self.now_ms, {})
-        self.appended[offset] = content_of(event)
-        log.pending.append(event)
+        event = log.draft.append(Envelope(EXCHANGE, key, headers or {}), body, self.now_ms)
+        self.handed_out = event.offset
+        self.appended[event.offset] = content_of(event)
         return True
 
     def put(self, key: str, state: bytes | None) -> None:
@@ -116,7 +118,9 @@ class Rig:
         self.journal.put(key, state, confirm)
 
     def commit(self) -> Outcome:
-        outcome = self.committer.commit()
+        self.log.seal()
+        blocks = [(self.log, self.log.hand_over())] if self.log.waiting else []
+        outcome = self.committer.commit(Commit(blocks, self.journal.take()))
         self.apply(outcome)
         return outcome
 
@@ -129,14 +133,15 @@ class Rig:
     def apply(self, outcome: Outcome) -> None:
         for log, written in outcome.written:
             log.apply(written)
-        for _, events in outcome.events:
+        for log, blocks in outcome.blocks:
+            log.drop(blocks)
             stored = self.confirmed if self.fsync == "always" else self.unsynced
-            stored += [event.offset for event in events]
+            stored += [event.offset for block in blocks for event in block.events()]
         for confirm in outcome.confirms:
             confirm(None)
         if outcome.error is not None:
             self.errors.append(outcome.error)
-            self.log.pending.clear()
+            self.log.give_up()
         confirms: list[Confirm] = outcome.unconfirmed
         for confirm in confirms:
             confirm(self.committer.error)

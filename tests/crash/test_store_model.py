@@ -115,11 +115,11 @@ class StoreMachine(RuleBasedStateMachine):
     @rule()
     def stop(self):
         def stop_and_start():
-            next_offset = self.rig.log.next_offset_to_assign
+            next_offset = self.rig.log.draft.next_offset
             self.rig.stop()
             clean = self.rig.committer.error is None
             self.rig.open()
-            assert not clean or self.rig.log.next_offset_to_assign == next_offset
+            assert not clean or self.rig.log.draft.next_offset == next_offset
             self.rig.check_states()
             self.rig.check_events()
 

@@ -12,11 +12,12 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from heliograph.engine.embedded.log.committer import Blocks
 from heliograph.engine.embedded.log.file_store import FileStore
 from heliograph.engine.embedded.log.journal import Journal
 from heliograph.engine.embedded.log.log import Log
-from heliograph.engine.embedded.log.writer import Events, LogWriter
-from heliograph.engine.interface import Envelope, Event
+from heliograph.engine.embedded.log.writer import LogWriter
+from heliograph.engine.interface import Envelope
 from heliograph.errors import HeliographError
 from heliograph.limits import Limits
 
@@ -33,9 +34,9 @@ async def publish(root: Path) -> None:
     journal = Journal(store, LIMITS)
     journal.load()
 
-    def committed(events: Events) -> None:
-        for log, stored in events:
-            say(f"{log.name} {stored[-1].offset} {len(stored)}")
+    def committed(stored: Blocks) -> None:
+        for log, blocks in stored:
+            say(f"{log.name} {blocks[-1].last_offset} {sum(block.event_count for block in blocks)}")
 
     def confirmed(name: str, offset: int, error: HeliographError | None) -> None:
         if error is None:
@@ -47,16 +48,16 @@ async def publish(root: Path) -> None:
     writer = LogWriter(store, LIMITS, journal, committed, lambda *_: sys.exit(3), lambda: None)
     logs = [Log(store, exchange, LIMITS) for exchange in EXCHANGES]
     for log in logs:
-        say(f"{log.name} from {log.next_offset_to_assign}")
+        say(f"{log.name} from {log.draft.next_offset}")
         writer.add(log)
     writer.start(asyncio.get_running_loop())
     for count in range(10**9):
         for log in logs:
-            offset = log.next_offset_to_assign
-            log.next_offset_to_assign = offset + 1
+            offset = log.draft.next_offset
             envelope = Envelope(log.name, f"key.{offset % 7}", {"n": str(offset)})
-            body = body_of(log.name, offset)
-            writer.append(log, Event(envelope, offset, body, 2 * len(body), 0, time.time_ns() // 10**6, {}))
+            event = log.draft.append(envelope, body_of(log.name, offset), time.time_ns() // 10**6)
+            if event.position >= log.draft.attend_at:
+                writer.attend(log)
             if count % 37 == 0:
                 journal.put(log.name, str(offset).encode(), partial(confirmed, log.name, offset))
         if count % 20 == 0:

@@ -13,7 +13,7 @@ def abandon(engine: EmbeddedEngine) -> None:
     writer._call = lambda *args: None  # type: ignore[method-assign]
     writer._committer.finish = writer._committer.commit = Nothing  # type: ignore[assignment, method-assign]
     writer._stopping = True
-    writer._signals.put(None)
+    writer._commits.put(None)
     assert writer._thread is not None
     writer._thread.join()
     engine._store.close()
@@ -23,6 +23,9 @@ class Nothing:
     """What a writer that is dead has done."""
 
     error = None
+
+    def __init__(self, commit: object = None) -> None:
+        pass
 
     def __bool__(self) -> bool:
         return False

@@ -13,11 +13,11 @@ from heliograph.engine.embedded.durable_feed import DeadLetterFeed, DurableFeed
 from heliograph.engine.embedded.durable_state import DurableState, decode_state, journal_key
 from heliograph.engine.embedded.durable_subscription import DurableSubscription
 from heliograph.engine.embedded.exchange import Exchange
-from heliograph.engine.embedded.log.committer import Fsync
+from heliograph.engine.embedded.log.committer import Blocks, Fsync
 from heliograph.engine.embedded.log.journal import Journal
 from heliograph.engine.embedded.log.log import Log
 from heliograph.engine.embedded.log.store import Store
-from heliograph.engine.embedded.log.writer import Events, LogWriter
+from heliograph.engine.embedded.log.writer import LogWriter
 from heliograph.engine.embedded.transient_feed import TransientFeed
 from heliograph.engine.interface import Confirm, Durable, Feed, Publish, Request
 from heliograph.errors import AccessError, HeliographError, LimitError, ServerError
@@ -206,12 +206,12 @@ class EmbeddedEngine:
 
     # --- from the writer and the clock
 
-    def _on_committed(self, stored: Events) -> None:
-        for log, events in stored:
-            self._exchanges[log.name].on_committed(events)
+    def _on_committed(self, stored: Blocks) -> None:
+        for log, blocks in stored:
+            self._exchanges[log.name].on_committed(blocks)
 
-    def _on_failed(self, error: ServerError, lost: Events) -> None:
-        logger.error("storage failed", detail=error.detail, lost=sum(len(events) for _, events in lost))
+    def _on_failed(self, error: ServerError, lost: int) -> None:
+        logger.error("storage failed", detail=error.detail, lost=lost)
         for exchange in self._exchanges.values():
             exchange.on_failed(error)
 

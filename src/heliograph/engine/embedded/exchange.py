@@ -6,12 +6,14 @@ An event lives in memory as long as somebody refers to it.  No live follower may
 
 from __future__ import annotations
 
-import time
 from collections import deque
+from collections.abc import Iterator
+from time import time_ns
 from typing import TYPE_CHECKING
 
 from heliograph.engine.embedded.dedup import DedupWindow, read_dedup_id
 from heliograph.engine.embedded.log.damage import Gap
+from heliograph.engine.embedded.log.draft import Block
 from heliograph.engine.embedded.log.log import Batch, Log
 from heliograph.engine.embedded.page import Page
 from heliograph.engine.embedded.routes import Routes
@@ -32,9 +34,8 @@ _PAGES = 8
 class Exchange:
     """``publish`` is the hot path: a look-up, and one append for each live follower that matches."""
 
-    __slots__ = ("_confirms", "_dedup", "_log", "_look_at", "_open_before", "_pages", "_position", "_writer",
-                 "catch_up", "committed", "committed_next", "home", "limits", "name", "transient",
-                 "uncommitted")  # fmt: skip
+    __slots__ = ("_confirms", "_dedup", "_draft", "_log", "_look_at", "_open_before", "_pages", "_writer",
+                 "catch_up", "committed", "committed_next", "home", "limits", "name", "transient")  # fmt: skip
 
     def __init__(self, name: str, log: Log, home: Home) -> None:
         self.name = name
@@ -44,12 +45,11 @@ class Exchange:
         self.transient: Routes[TransientFeed] = Routes(limits.routes_max)  # see events when they are published
         self.committed: Routes[DurableSubscription] = Routes(limits.routes_max)  # ... when they are on disk
         self.committed_next = log.next_offset  # all below is committed, and told to the followers
-        self.uncommitted: deque[Event] = deque()
         self._log = log
+        self._draft = log.draft
         self._writer = home.writer
         self._confirms: deque[tuple[int, Confirm]] = deque()  # by offset
         self._open_before = 0  # offsets from here on may not be assigned before another look
-        self._position = 0
         self._look_at = limits.ring_bytes_max // _LOOKS
         self._dedup = DedupWindow(limits)
         self._dedup.fill(log, home.now_ms())
@@ -58,7 +58,7 @@ class Exchange:
     @property
     def next_offset(self) -> int:
         """Of the event that is published next; the log must know it, to let no start ever reuse it."""
-        return self._log.next_offset_to_assign
+        return self._draft.next_offset
 
     # --- publishing
 
@@ -67,18 +67,14 @@ class Exchange:
 
         Confirmed when it is on disk.  ServerError where the log cannot be written.
         """
-        log = self._log
-        offset = log.next_offset_to_assign
-        if offset >= self._open_before:
+        draft = self._draft
+        if draft.next_offset >= self._open_before:
             self._open()
         if envelope.dedup and (known := self._published_before(envelope, body, confirm)) is not None:
             return known
-        log.next_offset_to_assign = offset + 1
-        size = 3 * len(body) + envelope.event_bytes  # it stands in the event and in the frames made of it
-        self._position = position = self._position + size
-        event = Event(envelope, offset, body, size, position, time.time_ns() // 1_000_000, {})
-        self.uncommitted.append(event)
-        self._writer.append(log, event)
+        event = draft.append(envelope, body, time_ns() // 1_000_000)
+        if event.position >= draft.attend_at:
+            self._attend(event.position)
         route = self.transient.known.young.get(envelope.key)
         if route is None:
             route = self.transient.find(envelope.key)
@@ -87,30 +83,33 @@ class Exchange:
             if not fresh:
                 feed.wake()
             fresh.append(event)
-        if position >= self._look_at:
-            self._drop_references()
-        if confirm is not None:
-            self._confirms.append((offset, confirm))
-            self._writer.commit_soon()
-        elif self.committed.followers:
-            self._writer.commit_soon()
-        return offset
-
-    def on_committed(self, events: list[Event]) -> None:
-        """``events`` are on disk."""
-        self.committed_next = events[-1].offset + 1
-        uncommitted = self.uncommitted
-        for _ in events:
-            if uncommitted and uncommitted[0].offset < self.committed_next:  # else they were given up meanwhile
-                uncommitted.popleft()
         if self.committed.followers:
-            self._route_committed(events)
+            draft.kept.append(event)
+            self._writer.commit_soon()
+        if confirm is not None:
+            self._confirms.append((event.offset, confirm))
+            self._writer.commit_soon()
+        return event.offset
+
+    def _attend(self, position: int) -> None:
+        """Let the writer do what is due, and look after those who are behind."""
+        draft = self._draft
+        self._writer.attend(self._log)
+        if position >= self._look_at:
+            self._drop_references(position)
+        draft.attend_at = min(draft.attend_at, self._look_at)
+
+    def on_committed(self, blocks: list[Block]) -> None:
+        """``blocks`` are on disk."""
+        self.committed_next = blocks[-1].last_offset + 1
+        if self.committed.followers:
+            for block in blocks:
+                self._route_committed(block.events())
         self._confirm_before(self.committed_next, None)
 
     def on_failed(self, error: HeliographError) -> None:
         """What was not committed is not stored, and will not be."""
         self._open_before = 0
-        self.uncommitted.clear()
         self._dedup.forget_from(self.committed_next)
         self._confirm_before(self.next_offset, error)
 
@@ -163,6 +162,10 @@ class Exchange:
             raise ServerError("Storage busy", "The next block of offsets is being reserved; publish again in a moment.")
 
     # --- reading
+
+    def uncommitted(self) -> Iterator[Event]:
+        """The events that may not be on disk yet, in order."""
+        return self._log.uncommitted_events()
 
     def page(self, offset: int) -> Page | Gap | None:
         """The committed batch that holds ``offset`` or the next one; or what is missing there.
@@ -221,10 +224,10 @@ class Exchange:
 
     # --- how far behind followers may be
 
-    def _drop_references(self) -> None:
+    def _drop_references(self, position: int) -> None:
         limits = self.limits
-        self._look_at = self._position + limits.ring_bytes_max // _LOOKS
-        oldest = self._position - limits.ring_bytes_max
+        self._look_at = position + limits.ring_bytes_max // _LOOKS
+        oldest = position - limits.ring_bytes_max
         for routes in (self.transient, self.committed):
             slow = [
                 each for each in routes.followers

@@ -76,7 +76,7 @@ class TransientFeed(Follower):
     def join(self, scan: Scan | None) -> None:
         """See ``Follower``; what is not committed yet is ours to see too."""
         if scan is not None:
-            for event in self.exchange.uncommitted:
+            for event in self.exchange.uncommitted():
                 if event.offset >= scan.position and scan.admits(event.envelope.key):
                     self.fresh.append(event)
         self.exchange.transient.add(self)

@@ -109,7 +109,7 @@ def test_an_event_lives_as_long_as_somebody_refers_to_it() -> None:
     del event
     home.turn()
     home.turn()  # the writer lets go of what it has told when it tells of the next
-    assert not home.exchange.uncommitted
+    assert not list(home.exchange.uncommitted())
     assert len(gc.get_referrers(envelope)) <= before
 
 
@@ -145,10 +145,10 @@ def test_looking_for_those_behind_costs_little(monkeypatch: pytest.MonkeyPatch) 
     looks = 0
     look = Exchange._drop_references
 
-    def counted(self: Exchange) -> None:
+    def counted(self: Exchange, position: int) -> None:
         nonlocal looks
         looks += 1
-        look(self)
+        look(self, position)
 
     monkeypatch.setattr(Exchange, "_drop_references", counted)
     for _ in range(1_000):

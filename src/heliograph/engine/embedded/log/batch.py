@@ -14,22 +14,22 @@
     size      = u32                                 ; of each event's body
     envelope  = u32                                 ; each event's place in the table
     received  = i64                                 ; each event's time of receipt, ms since 1970
-    table     = msgpack array of [place in keys, {header: value}]
+    table     = msgpack array of [key, {header: value}]
 
 The events' offsets are first-offset, first-offset + 1, …; the offsets between previous-offset (the last
 committed before this batch) and first-offset never belonged to a committed event.  reserved-offset: no
 offset from there on has been assigned while this was the last batch, so the next start begins behind it.
 
 The three CRCs (CRC-32 of zlib) cover the head behind its CRC, the keys, and the body.  So a head, and the
-keys, can be trusted without reading the body.  All are seeded with a secret of the file, its salt: whatever
-a publisher writes into bodies, and whatever an earlier file left in a sector, does not look like a batch.
+keys, can be trusted without reading the body.  That of the head is seeded with a secret of the file, its salt:
+whatever a publisher writes into bodies, and whatever an earlier file left in a sector, does not look like a batch.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, pairwise, repeat
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -39,21 +39,17 @@ from msgspec.msgpack import Decoder, Encoder
 from heliograph.engine.interface import Envelope, Event
 
 MAGIC = b"HGB1"
-_STORED = "stored"  #: key in ``Envelope.wire``: the headers as a batch has them
-_PAIR = b"\x92"  #: msgpack: an array of two
+_STORED = "stored"  #: key in ``Envelope.wire``: an envelope as a batch has it
 CLEAN = 1
 CONTINUED = 2
 DEDUP = 4
-#: Events and octets of one batch, unless one event alone is larger: what a reader decodes in one go, in about 1 ms.
-BATCH_EVENTS_MAX = 1_024
-BATCH_BYTES_MAX = 1 << 20
 
 _HEAD = struct.Struct("<4sIIIIIIIQQQqq")
 _CRC_FROM = 8
 HEAD_BYTES = _HEAD.size
 _encode = Encoder().encode
 _decode_keys = Decoder(list[str]).decode
-_decode_table = Decoder(list[tuple[int, dict[str, str]]]).decode
+_decode_table = Decoder(list[tuple[str, dict[str, str]]]).decode
 
 
 class Head(NamedTuple):
@@ -98,9 +94,9 @@ def decode_head(data: bytes, at: int, salt: int) -> Head | None:
     return head
 
 
-def decode_keys(head: Head, keys: bytes, salt: int) -> tuple[str, ...]:
+def decode_keys(head: Head, keys: bytes) -> tuple[str, ...]:
     """The distinct routing keys.  Raises BatchDamagedError."""
-    if len(keys) != head.keys_size or crc32(keys, salt) != head.keys_crc:
+    if len(keys) != head.keys_size or crc32(keys) != head.keys_crc:
         raise BatchDamagedError("keys")
     try:
         return tuple(_decode_keys(keys)) if keys else ()
@@ -108,76 +104,71 @@ def decode_keys(head: Head, keys: bytes, salt: int) -> tuple[str, ...]:
         raise BatchDamagedError("keys") from error
 
 
-def check_body(head: Head, body: bytes, salt: int) -> None:
+def check_body(head: Head, body: bytes) -> None:
     """Raises BatchDamagedError if it is not the body that was written."""
-    if len(body) != head.body_size or crc32(body, salt) != head.body_crc:
+    if len(body) != head.body_size or crc32(body) != head.body_crc:
         raise BatchDamagedError("body")
 
 
-def decode_events(exchange: str, head: Head, keys: Sequence[str], body: bytes, salt: int) -> list[Event]:
-    """The events, after checking the body; equal envelopes are one object.  Raises BatchDamagedError."""
-    check_body(head, body, salt)
-    count = head.event_count
+def decode_events(exchange: str, head: Head, body: bytes) -> list[Event]:
+    """The events of a batch, after checking its body; equal envelopes are one object.  Raises BatchDamagedError."""
+    check_body(head, body)
+    return decode_body(exchange, head.first_offset, head.event_count, body)
+
+
+def decode_body(exchange: str, first_offset: int, count: int, body: bytes, position: int = 0) -> list[Event]:
+    """The events of a body; equal envelopes are one object.  Raises BatchDamagedError.
+
+    ``position``: of the event before the first, or 0 where they have none.
+    """
     try:
         numbers = struct.unpack_from(f"<{2 * count}I{count}qI", body)
         table_at = 16 * count + 4
         bodies_at = table_at + numbers[-1]
         sizes = numbers[:count]
-        envelopes = [
-            Envelope(exchange, keys[key], headers) for key, headers in _decode_table(body[table_at:bodies_at])
-        ]  # fmt: skip
+        envelopes = [Envelope(exchange, key, headers) for key, headers in _decode_table(body[table_at:bodies_at])]
         bodies = [body[start:end] for start, end in pairwise(accumulate(sizes, initial=bodies_at))]
         if bodies_at + sum(sizes) != len(body):
             raise BatchDamagedError("body")
         placed = [envelopes[number] for number in numbers[count : 2 * count]]
-        return list(
-            map(
-                Event,
-                placed,
-                range(head.first_offset, head.first_offset + count),
-                bodies,
-                [2 * size + envelope.event_bytes for size, envelope in zip(sizes, placed, strict=True)],
-                repeat(0),
-                numbers[2 * count : 3 * count],
-                [{} for _ in range(count)],
-            )
-        )
+        received = numbers[2 * count : 3 * count]
     except (struct.error, DecodeError, IndexError) as error:
         raise BatchDamagedError("body") from error
+    return make_events(first_offset, placed, bodies, received, position)
+
+
+def make_events(
+    first_offset: int, envelopes: Sequence[Envelope], bodies: Sequence[bytes], received: Sequence[int], position: int
+) -> list[Event]:
+    """Events with contiguous offsets; ``position``: see ``decode_body``."""
+    count = len(bodies)
+    sizes = [3 * len(body) + envelope.event_bytes for envelope, body in zip(envelopes, bodies, strict=True)]
+    positions = list(accumulate(sizes, initial=position))[1:] if position else [0] * count
+    offsets = range(first_offset, first_offset + count)
+    return list(map(Event, envelopes, offsets, bodies, sizes, positions, received, [{} for _ in range(count)]))
 
 
 def encode_mark(last_offset: int, reserved_offset: int, salt: int, flags: int = 0) -> bytes:
     """A batch without events, behind the one that ends with ``last_offset``."""
-    head: list[Any] = [MAGIC, 0, flags, 0, 0, salt, 0, salt, last_offset + 1, last_offset, reserved_offset, 0, 0]
+    head: list[Any] = [MAGIC, 0, flags, 0, 0, 0, 0, 0, last_offset + 1, last_offset, reserved_offset, 0, 0]
     return _seal(head, salt)
 
 
-def encode_batch(
-    events: list[Event], previous_offset: int, reserved_offset: int, salt: int, flags: int = 0
-) -> tuple[Head, bytes, bytes]:
-    """One batch of events with contiguous offsets: its head, the octets of head and keys, the octets of the body.
-
-    Everything that is done for each event is done in bulk by C code, since it holds the interpreter's lock
-    while the event loop waits; the CRC of a large body gives it up.
-    """
-    count = len(events)
-    bodies = [event.body for event in events]
-    received = [event.received_ms for event in events]
-    envelopes = [event.envelope for event in events]
+def encode_body(
+    envelopes: Sequence[Envelope], bodies: Sequence[bytes], received: Sequence[int]
+) -> tuple[bytes, bytes, int]:
+    """The keys, the body and the flags of a batch.  What is done for each event is done in bulk, by C code."""
+    count = len(bodies)
     distinct = dict.fromkeys(envelopes)
     numbers, keys, table = _encode_envelopes(envelopes, distinct)
-    if any(envelope.dedup for envelope in distinct):
-        flags |= DEDUP
-    body = b"".join(
-        (struct.pack(f"<{2 * count}I{count}qI", *map(len, bodies), *numbers, *received, len(table)), table, *bodies)
-    )
-    first_offset = events[0].offset
-    head: list[Any] = [
-        MAGIC, 0, flags, count, len(keys), crc32(keys, salt), len(body), crc32(body, salt),
-        first_offset, previous_offset, reserved_offset, min(received), max(received),
-    ]  # fmt: skip
-    sealed = _seal(head, salt)
-    return Head._make(_HEAD.unpack(sealed)), sealed + keys, body
+    columns = struct.pack(f"<{2 * count}I{count}qI", *map(len, bodies), *numbers, *received, len(table))
+    flags = DEDUP if any(envelope.dedup for envelope in distinct) else 0
+    return keys, b"".join((columns, table, *bodies)), flags
+
+
+def encode_head(head: Head, salt: int) -> bytes:
+    """Its octets, with its CRC."""
+    return _seal(list(head), salt)
 
 
 def _seal(head: list[Any], salt: int) -> bytes:
@@ -185,30 +176,19 @@ def _seal(head: list[Any], salt: int) -> bytes:
     return _HEAD.pack(*head)
 
 
-def _encode_envelopes(envelopes: list[Envelope], distinct: Iterable[Envelope]) -> tuple[Iterator[int], bytes, bytes]:
+def _encode_envelopes(
+    envelopes: Sequence[Envelope], distinct: Iterable[Envelope]
+) -> tuple[Iterator[int], bytes, bytes]:
     """Each event's place in the table, the keys, the table."""
-    places: dict[Envelope, int] = {}
-    keys: dict[str, int] = {}
     blocks: dict[bytes, int] = {}  # so that equal envelopes become one
-    for envelope in distinct:
-        key = keys.setdefault(envelope.key, len(keys))
-        encoded = envelope.wire.get(_STORED)
-        if encoded is None:
-            encoded = envelope.wire[_STORED] = _encode(dict(envelope.headers))
-        block = _PAIR + _encode(key) + encoded
-        places[envelope] = blocks.setdefault(block, len(blocks))
+    places = {
+        envelope: blocks.setdefault(envelope.wire.get(_STORED) or _encode_envelope(envelope), len(blocks))
+        for envelope in distinct
+    }
+    keys = dict.fromkeys([envelope.key for envelope in distinct])
     return map(places.__getitem__, envelopes), _encode(list(keys)), _encode([Raw(block) for block in blocks])
 
 
-def split(events: list[Event]) -> Iterator[list[Event]]:
-    """Parts that fit into one batch each: contiguous offsets, at most so many events and octets."""
-    count = len(events)
-    if count > 1 and (
-        count > BATCH_EVENTS_MAX
-        or events[-1].offset - events[0].offset != count - 1
-        or sum([len(event.body) for event in events]) > BATCH_BYTES_MAX
-    ):
-        yield from split(events[: count // 2])
-        yield from split(events[count // 2 :])
-    else:
-        yield events
+def _encode_envelope(envelope: Envelope) -> bytes:
+    encoded = envelope.wire[_STORED] = _encode((envelope.key, dict(envelope.headers)))
+    return encoded

@@ -11,15 +11,16 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import structlog
 
-from heliograph.engine.embedded.log.journal import Journal
+from heliograph.engine.embedded.log.draft import Block
+from heliograph.engine.embedded.log.journal import Journal, Put
 from heliograph.engine.embedded.log.log import Log
 from heliograph.engine.embedded.log.store import Store
 from heliograph.engine.embedded.log.tail import Written
-from heliograph.engine.interface import Confirm, Event
+from heliograph.engine.interface import Confirm
 from heliograph.errors import ServerError
 from heliograph.limits import Limits
 
@@ -28,18 +29,27 @@ logger = structlog.get_logger("heliograph.log")
 Fsync = Literal["always", "interval"]
 
 
-class Outcome:
-    """What one turn did; the event loop applies it."""
+#: Blocks by log, in the order they were appended.
+Blocks = list[tuple[Log, list[Block]]]
 
-    __slots__ = ("confirms", "error", "events", "lost", "recovered", "size", "unconfirmed", "written")
+
+class Commit(NamedTuple):
+    """What is to be stored by one call for each log, and one for the journal."""
+
+    blocks: Blocks
+    puts: list[Put]
+
+
+class Outcome:
+    """What one turn did; the event loop applies it.  All that is uncommitted is lost where there is an ``error``."""
+
+    __slots__ = ("blocks", "confirms", "error", "recovered", "unconfirmed", "written")
 
     def __init__(self) -> None:
         self.written: list[tuple[Log, Written]] = []
-        self.events: list[tuple[Log, list[Event]]] = []  #: stored
-        self.size = 0  #: of these, as they are counted in memory
+        self.blocks: Blocks = []  #: stored
         self.confirms: list[Confirm] = []  #: of the journal, stored
         self.error: ServerError | None = None
-        self.lost: list[tuple[Log, list[Event]]] = []  #: taken, but not stored
         self.unconfirmed: list[Confirm] = []  #: of the journal, not stored
         self.recovered = False
 
@@ -58,13 +68,15 @@ class Committer:
         self._limits = limits
         self._sync = fsync == "always"
 
-    def commit(self) -> Outcome:
-        """Store everything that is pending."""
+    def commit(self, commit: Commit) -> Outcome:
+        """Store it."""
         outcome = Outcome()
         if self.error is None:
-            self._guard(outcome, lambda: self._commit_logs(outcome))
-        if self.journal.pending:
-            self._commit_journal(outcome)
+            self._guard(outcome, lambda: self._commit_logs(commit.blocks, outcome))
+        elif commit.blocks:
+            outcome.error = self.error
+        if commit.puts:
+            self._commit_journal(commit.puts, outcome)
         return outcome
 
     def rest(self) -> Outcome:
@@ -84,7 +96,7 @@ class Committer:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             for log in self.logs:
                 if log.tail.broken:
-                    outcome.written.append((log, log.tail.repair(log.next_offset_to_assign)))
+                    outcome.written.append((log, log.tail.repair(log.draft.next_offset)))
             if self.journal.broken:
                 self.journal.repair()
         except Exception as error:
@@ -108,11 +120,11 @@ class Committer:
         return False
 
     def finish(self) -> Outcome:
-        """The last turn: everything pending, then what tells the next start that nothing is open."""
-        outcome = self.commit()
+        """The last turn: what tells the next start that nothing is open."""
+        outcome = Outcome()
         while self.work():
             pass
-        if self.error is None and outcome.error is None:
+        if self.error is None:
             self._guard(outcome, lambda: self._close(outcome))
         return outcome
 
@@ -128,31 +140,17 @@ class Committer:
         self.error.__cause__ = error
         logger.error("storage failed", error=reason, exc_info=None if isinstance(error, OSError) else error)
 
-    def _commit_logs(self, outcome: Outcome) -> None:
-        free: int | None = None
+    def _commit_logs(self, blocks_of: Blocks, outcome: Outcome) -> None:
         for log in self.logs:
             if log.tail.broken:  # it was added while running
-                outcome.written.append((log, log.tail.repair(log.next_offset_to_assign)))
-            count = len(log.pending)
-            if not count:
-                continue
-            if free is None:
-                free = self._store.free_bytes()
-                if free < self._limits.disk_free_bytes_min:
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            events = log.pending[:count]  # the loop may append meanwhile: each of these steps is atomic
-            del log.pending[:count]
-            try:
-                written = log.tail.write(events, self._sync)
-            except BaseException:
-                outcome.lost.append((log, events))
-                raise
-            outcome.written.append((log, written))
-            outcome.events.append((log, events))
-            outcome.size += sum([event.size for event in events])
+                outcome.written.append((log, log.tail.repair(log.draft.next_offset)))
+        if blocks_of and self._store.free_bytes() < self._limits.disk_free_bytes_min:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        for log, blocks in blocks_of:
+            outcome.written.append((log, log.tail.write(blocks, self._sync)))
+            outcome.blocks.append((log, blocks))
 
-    def _commit_journal(self, outcome: Outcome) -> None:
-        puts = self.journal.take()
+    def _commit_journal(self, puts: list[Put], outcome: Outcome) -> None:
         confirms = [put.confirm for put in puts if put.confirm is not None]
         try:
             self.journal.write(puts, self._sync)
@@ -168,9 +166,9 @@ class Committer:
             tail = log.tail
             if log.roll_wanted:
                 log.roll_wanted = False
-                outcome.written.append((log, tail.roll(log.next_offset_to_assign, self._sync)))
+                outcome.written.append((log, tail.roll(log.draft.next_offset, self._sync)))
             elif not tail.marked:
-                outcome.written.append((log, tail.mark(log.next_offset_to_assign, self._sync)))
+                outcome.written.append((log, tail.mark(log.draft.next_offset, self._sync)))
             if not self._sync:
                 outcome.written.append((log, tail.sync()))
         if not self.journal.marked and not self.journal.broken:
@@ -180,7 +178,7 @@ class Committer:
 
     def _close(self, outcome: Outcome) -> None:
         for log in self.logs:
-            outcome.written.append((log, log.tail.mark(log.next_offset_to_assign, sync=True, clean=True)))
+            outcome.written.append((log, log.tail.mark(log.draft.next_offset, sync=True, clean=True)))
         if not self.journal.broken:
             self.journal.mark(sync=True)
             self.journal.sync()

@@ -12,7 +12,7 @@ has replaced it anyway.  Where a head is damaged the key is not known: then ever
 may have lost one, and all of these are told as damaged.  What stands behind the last whole record was torn by a
 crash and is left out without more ado; therefore a mark follows when the journal rests.
 
-``put`` belongs to the event loop, ``load`` to whoever opens, everything else to the writer's thread.
+``put`` and ``take`` belong to the event loop, ``load`` to whoever opens, everything else to the writer's thread.
 """
 
 from __future__ import annotations
@@ -80,6 +80,11 @@ class Journal:
         self.pending.append(Put(key, state, confirm))
         self.touch()
 
+    def take(self) -> list[Put]:
+        """What is pending, pending no more."""
+        puts, self.pending = self.pending, []
+        return puts
+
     # --- opening
 
     def load(self) -> dict[str, bytes]:
@@ -135,13 +140,6 @@ class Journal:
         return end
 
     # --- the writer's thread's
-
-    def take(self) -> list[Put]:
-        """What is pending, pending no more.  The loop may append meanwhile: each step here is atomic."""
-        count = len(self.pending)
-        puts = self.pending[:count]
-        del self.pending[:count]
-        return puts
 
     def write(self, puts: Iterable[Put], sync: bool) -> None:
         """Store what was put; of one key, the last.  Raises OSError; the states are then stored by ``repair``."""

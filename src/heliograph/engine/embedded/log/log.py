@@ -1,6 +1,6 @@
 """One exchange's log, as the event loop sees it: what is committed, where it stands, how it is read.
 
-Everything here belongs to the event loop's thread, apart from ``pending``, which the writer's thread empties,
+Everything here belongs to the event loop's thread, apart from ``jobs``, which the writer's thread empties,
 and ``tail``, which is the writer's thread's own.  What that thread has done becomes visible by ``apply``,
 on the event loop.  Reads happen on the calling thread: what is read was mostly written a moment ago.
 
@@ -28,6 +28,7 @@ from heliograph.engine.embedded.log.batch import (
     decode_keys,
 )
 from heliograph.engine.embedded.log.damage import Damage, Damages, Gap
+from heliograph.engine.embedded.log.draft import Block, Draft
 from heliograph.engine.embedded.log.opening import open_segments
 from heliograph.engine.embedded.log.segment import Segment, offset_near_end
 from heliograph.engine.embedded.log.store import Store
@@ -71,13 +72,12 @@ class Batch:
 
         Raises ServerError if the disk gives an error.
         """
-        return self._log.read_events(self._segment, self._at, self.head, self.keys)
+        return self._log.read_events(self._segment, self._at, self.head)
 
 
 class Log:
-    """See the module.  ``pending``: events that were appended and not yet taken by the writer.
+    """See the module.  ``draft``: where events are appended; ``uncommitted``: blocks of them that are not on disk yet.
 
-    ``next_offset_to_assign``: the caller counts it up; what it assigns it appends to the writer, in order.
     ``reserved_offset``: none from there on may be assigned yet; the writer moves it on long before it is met.
     """
 
@@ -88,7 +88,8 @@ class Log:
             raise SettingsError("Exchange name", f"{name} is too long to name a directory. Choose a shorter one.")
         self.name = name
         self.directory = f"logs/{directory}"
-        self.pending: list[Event] = []
+        self.uncommitted: deque[Block] = deque()
+        self._handed_over = 0  # of these
         self.jobs: deque[Callable[[], None]] = deque()  # for the writer's thread
         self.roll_wanted = False  #: for the writer: the active segment is to be full
         self.retention = Retention(limits.log_ms_max, limits.log_bytes_max)
@@ -102,13 +103,61 @@ class Log:
         self._segments = opened.segments
         self._previous = [segment.previous_offset for segment in opened.segments]  # of each segment
         self.next_offset = opened.last_offset + 1
-        self.next_offset_to_assign = self.reserved_offset = opened.next_offset
+        self.reserved_offset = opened.next_offset
+        self.draft = Draft(name, opened.next_offset)
         self.tail = Tail(store, self.directory, limits, opened)
         if opened.cut:
             end = self._segments[-1]
             logger.warning("torn tail", exchange=name, file=end.path, position=end.end, octets=opened.cut)
         for damage in opened.damages:
             self.report(damage)
+
+    # --- what is not on disk
+
+    def seal(self) -> int:
+        """Make a block of the draft; the octets that its events are counted with."""
+        block = self.draft.seal()
+        if block is None:
+            return 0
+        self.uncommitted.append(block)
+        return block.size
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there are blocks that were not handed over."""
+        return len(self.uncommitted) > self._handed_over
+
+    def hand_over(self) -> list[Block]:
+        """The blocks that the writer does not have yet; now it has them."""
+        blocks = list(self.uncommitted)[self._handed_over :]
+        self._handed_over = len(self.uncommitted)
+        return blocks
+
+    def drop(self, blocks: list[Block]) -> int:
+        """They are on disk; the octets that their events were counted with, unless they had been given up."""
+        size = 0
+        for block in blocks:
+            if self.uncommitted and self.uncommitted[0] is block:
+                self.uncommitted.popleft()
+                self._handed_over -= 1
+                size += block.size
+        return size
+
+    def uncommitted_events(self) -> Iterator[Event]:
+        """Those that may not be on disk, in order."""
+        for block in self.uncommitted:
+            yield from block.events()
+        yield from self.draft.events()
+
+    def give_up(self) -> int:
+        """Forget what is not on disk; how many events these were."""
+        count = self.draft.next_offset - (
+            self.uncommitted[0].first_offset if self.uncommitted else self.draft.first_offset
+        )
+        self.uncommitted.clear()
+        self._handed_over = 0
+        self.draft.clear()
+        return count
 
     # --- what there is
 
@@ -155,7 +204,7 @@ class Log:
             self._window.salvage = False
         return found
 
-    def read_events(self, segment: Segment, at: int, head: Head, keys: tuple[str, ...]) -> list[Event] | Gap:
+    def read_events(self, segment: Segment, at: int, head: Head) -> list[Event] | Gap:
         """See ``Batch.events``."""
         file = segment.file
         if file is None:
@@ -169,7 +218,7 @@ class Log:
             body = b""
         self._window.salvage = False
         try:
-            return decode_events(self.name, head, keys, body, segment.salt)
+            return decode_events(self.name, head, body)
         except BatchDamagedError as error:
             return self._lose(segment, at, head, str(error))
 
@@ -220,7 +269,7 @@ class Log:
         assert file is not None  # it is among the segments
         keys = self._window.read(file, at + HEAD_BYTES, head.keys_size, segment.end)
         try:
-            return Batch(self, segment, at, head, decode_keys(head, keys, segment.salt))
+            return Batch(self, segment, at, head, decode_keys(head, keys))
         except BatchDamagedError as error:
             return self._lose(segment, at, head, str(error))
 

@@ -187,11 +187,10 @@ class _Scan:
 
     def _intact(self, position: int, head: Head) -> bool:
         keys_at = position + HEAD_BYTES
-        salt = self._segment.salt
         try:
-            decode_keys(head, self._window.read(self._file, keys_at, head.keys_size, self._size), salt)
+            decode_keys(head, self._window.read(self._file, keys_at, head.keys_size, self._size))
             body = self._window.read(self._file, keys_at + head.keys_size, head.body_size, self._size)
-            check_body(head, body, salt)
+            check_body(head, body)
         except BatchDamagedError:
             return False
         return True

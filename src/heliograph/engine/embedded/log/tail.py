@@ -18,12 +18,12 @@ from typing import NamedTuple
 import structlog
 
 from heliograph.engine.embedded.log.appender import Appender
-from heliograph.engine.embedded.log.batch import CLEAN, CONTINUED, Head, decode_head, encode_batch, encode_mark, split
+from heliograph.engine.embedded.log.batch import CLEAN, CONTINUED, MAGIC, Head, decode_head, encode_head, encode_mark
+from heliograph.engine.embedded.log.draft import Block
 from heliograph.engine.embedded.log.opening import Opened
 from heliograph.engine.embedded.log.segment import Segment
 from heliograph.engine.embedded.log.store import Store
 from heliograph.engine.embedded.log.upkeep import keep_tail
-from heliograph.engine.interface import Event
 from heliograph.limits import Limits
 
 logger = structlog.get_logger("heliograph.log")
@@ -68,19 +68,23 @@ class Tail:
             self._appender = Appender(segment.file, segment.end, limits.preallocated_bytes)
             self._received_from = None if segment.empty else segment.received_min
 
-    def write(self, events: list[Event], sync: bool) -> Written:
-        """Store the events, in one call."""
-        if self._full(events):
-            self._roll(events[0].offset)
+    def write(self, blocks: Sequence[Block], sync: bool) -> Written:
+        """Store the blocks, in one call."""
+        if self._full(blocks[0]):
+            self._roll(blocks[0].first_offset)
         assert self._appender is not None
         last_offset = self._last_offset
-        reserved_offset = max(self._reserved_offset, events[-1].offset + 1 + self._limits.reserved_offsets)
+        reserved_offset = max(self._reserved_offset, blocks[-1].last_offset + 1 + self._limits.reserved_offsets)
         position = self._appender.end
         parts: list[bytes] = []
         heads: list[tuple[int, Head]] = []
-        for batch in split(events):
-            head, *octets = encode_batch(batch, last_offset, reserved_offset, self._salt, CONTINUED if heads else 0)
-            parts += octets
+        for block in blocks:
+            head = Head(
+                MAGIC, 0, block.flags | (CONTINUED if heads else 0), block.event_count, len(block.keys), block.keys_crc,
+                len(block.body), block.body_crc, block.first_offset, last_offset, reserved_offset,
+                block.received_min, block.received_max,
+            )  # fmt: skip
+            parts += (encode_head(head, self._salt), block.keys, block.body)
             heads.append((position, head))
             position += head.size
             last_offset = head.last_offset
@@ -150,10 +154,10 @@ class Tail:
         if sync:
             self._synced_reserved_offset = reserved_offset
 
-    def _full(self, events: list[Event]) -> bool:
+    def _full(self, block: Block) -> bool:
         if self._appender is None or self._appender.end >= self._limits.segment_bytes_max:
             return True
-        age = 0 if self._received_from is None else events[0].received_ms - self._received_from
+        age = 0 if self._received_from is None else block.received_min - self._received_from
         return age * _SEGMENTS_PER_AGE >= self._limits.log_ms_max
 
     def _roll(self, base: int) -> None:

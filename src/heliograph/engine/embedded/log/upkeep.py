@@ -98,7 +98,7 @@ def _check(exchange: str, extents: list[_Extent]) -> Iterator[list[Damage]]:
                 damages.append(Damage(segment.path, item.position, item.end - item.position, item.first, last, what))
                 continue
             position, head = item
-            what = _fault(exchange, window, file, segment.salt, position, head, extent.end)
+            what = _fault(exchange, window, file, position, head, extent.end)
             if what:
                 damages.append(Damage(segment.path, position, head.size, head.first_offset, head.last_offset, what))
             if position >= slice_end:
@@ -112,14 +112,14 @@ def _check(exchange: str, extents: list[_Extent]) -> Iterator[list[Damage]]:
     yield damages
 
 
-def _fault(exchange: str, window: Window, file: File, salt: int, position: int, head: Head, end: int) -> str:
+def _fault(exchange: str, window: Window, file: File, position: int, head: Head, end: int) -> str:
     """What is damaged of a batch; nothing if it is as it was written."""
     keys_at = position + HEAD_BYTES
     try:
-        keys = decode_keys(head, window.read(file, keys_at, head.keys_size, end), salt)
+        decode_keys(head, window.read(file, keys_at, head.keys_size, end))
         if head.event_count:
             body = window.read(file, keys_at + head.keys_size, head.body_size, end)
-            decode_events(exchange, head, keys, body, salt)
+            decode_events(exchange, head, body)
     except BatchDamagedError as error:
         return str(error)
     return ""

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from zlib import crc32
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from heliograph.engine.embedded.log.batch import (
-    BATCH_BYTES_MAX,
-    BATCH_EVENTS_MAX,
     HEAD_BYTES,
+    MAGIC,
     BatchDamagedError,
     Head,
     decode_events,
     decode_head,
     decode_keys,
-    encode_batch,
+    encode_body,
+    encode_head,
     encode_mark,
-    split,
 )
 from heliograph.engine.interface import Envelope, Event
 
@@ -43,20 +44,30 @@ def event(offset: int, body: bytes = b"body", key: str = "k", received_ms: int =
     return Event(Envelope("x", key, headers), offset, body, 0, 0, received_ms, {})
 
 
+def encode(events: list[Event], previous_offset: int, reserved_offset: int, salt: int) -> bytes:
+    received = [each.received_ms for each in events]
+    keys, body, flags = encode_body([each.envelope for each in events], [each.body for each in events], received)
+    head = Head(
+        MAGIC, 0, flags, len(events), len(keys), crc32(keys), len(body), crc32(body), events[0].offset,
+        previous_offset, reserved_offset, min(received), max(received),
+    )  # fmt: skip
+    return encode_head(head, salt) + keys + body
+
+
 def decode(data: bytes, salt: int) -> tuple[Head, list[Event]]:
     head = decode_head(data, 0, salt)
     assert head is not None
     keys_end = HEAD_BYTES + head.keys_size
-    keys = decode_keys(head, data[HEAD_BYTES:keys_end], salt)
-    return head, decode_events("x", head, keys, data[keys_end : head.size], salt)
+    events = decode_events("x", head, data[keys_end : head.size])
+    assert set(decode_keys(head, data[HEAD_BYTES:keys_end])) == {each.envelope.key for each in events}
+    return head, events
 
 
 @given(batches(), SALTS, OFFSETS)
 def test_what_was_encoded_is_decoded(events: list[Event], salt: int, reserved: int):
-    head, prefix, body = encode_batch(events, events[0].offset - 1, reserved, salt)
-    decoded_head, decoded = decode(prefix + body + b"more", salt)
-    assert decoded_head == head
-    assert head.size == len(prefix) + len(body)
+    data = encode(events, events[0].offset - 1, reserved, salt)
+    head, decoded = decode(data + b"more", salt)
+    assert head.size == len(data)
     assert (head.first_offset, head.last_offset) == (events[0].offset, events[-1].offset)
     assert (head.previous_offset, head.reserved_offset) == (events[0].offset - 1, reserved)
     assert head.received_min == min(event.received_ms for event in events)
@@ -72,21 +83,22 @@ def test_what_was_encoded_is_decoded(events: list[Event], salt: int, reserved: i
 
 def test_equal_envelopes_become_one():
     events = [event(1, a="1", b="2"), event(2, a="1", b="2"), event(3, b="2", a="1"), event(4, key="other")]
-    _, prefix, body = encode_batch(events, 0, 9, 1)
-    _, decoded = decode(prefix + body, 1)
+    _, decoded = decode(encode(events, 0, 9, 1), 1)
     assert decoded[0].envelope is decoded[1].envelope
     assert decoded[2].envelope is not decoded[0].envelope  # the order of headers is seen on the wire
     assert decoded[3].envelope.key == "other"
 
 
 def test_the_keys_are_distinct_and_need_no_body():
-    head, prefix, _ = encode_batch([event(1), event(2, key="j"), event(3, x="y")], 0, 9, 1)
-    assert decode_keys(head, prefix[HEAD_BYTES:], 1) == ("k", "j")
+    data = encode([event(1), event(2, key="j"), event(3, x="y")], 0, 9, 1)
+    head = decode_head(data, 0, 1)
+    assert head is not None
+    assert decode_keys(head, data[HEAD_BYTES : HEAD_BYTES + head.keys_size]) == ("k", "j")
 
 
 @given(batches(), SALTS, st.integers(0), st.integers(1, 255))
 def test_a_changed_octet_is_noticed(events: list[Event], salt: int, place: int, change: int):
-    data = bytearray(b"".join(encode_batch(events, 0, 1, salt)[1:]))
+    data = bytearray(encode(events, 0, 1, salt))
     data[place % len(data)] ^= change
     if decode_head(bytes(data), 0, salt) is not None:
         with pytest.raises(BatchDamagedError):
@@ -94,8 +106,7 @@ def test_a_changed_octet_is_noticed(events: list[Event], salt: int, place: int, 
 
 
 def test_another_files_salt_fits_nothing():
-    _, prefix, body = encode_batch([event(1)], 0, 1, 7)
-    assert decode_head(prefix + body, 0, 8) is None
+    assert decode_head(encode([event(1)], 0, 1, 7), 0, 8) is None
 
 
 @pytest.mark.parametrize("data", [b"", b"HGB1", bytes(200), b"HGB1" * 50])
@@ -109,22 +120,3 @@ def test_a_mark_holds_nothing_and_names_the_last_offset():
     assert (head.event_count, head.last_offset, head.previous_offset, head.reserved_offset) == (0, 41, 41, 100)
     assert head.size == HEAD_BYTES
     assert head.flags == 1
-
-
-@pytest.mark.parametrize(
-    "events",
-    [
-        [event(offset) for offset in range(1, 2 * BATCH_EVENTS_MAX)],
-        [event(1), event(3), event(4), event(9)],
-        [event(1, bytes(BATCH_BYTES_MAX)), event(2, bytes(BATCH_BYTES_MAX)), event(3), event(4)],
-        [event(1, bytes(2 * BATCH_BYTES_MAX))],
-    ],
-    ids=["many", "holes", "large", "one too large"],
-)
-def test_a_commit_is_split_into_batches_that_fit(events: list[Event]):
-    parts = list(split(events))
-    assert [each for part in parts for each in part] == events
-    for part in parts:
-        assert part[-1].offset - part[0].offset == len(part) - 1
-        assert len(part) <= BATCH_EVENTS_MAX
-        assert len(part) == 1 or sum(len(each.body) for each in part) <= BATCH_BYTES_MAX

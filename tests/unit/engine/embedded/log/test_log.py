@@ -36,14 +36,14 @@ def batch_at(rig: Rig, offset: int) -> Batch:
 
 def test_a_new_log_is_empty(rig: Rig):
     log = rig.log
-    assert log.first_offset == log.next_offset == log.next_offset_to_assign == 1
+    assert log.first_offset == log.next_offset == log.draft.next_offset == 1
     assert log.read_batch(1) is None
     assert log.offset_at(0) == 1
 
 
 def test_a_new_log_begins_where_it_is_told_to():
     log = Log(FaultyStore(), "x", SMALL, first_offset=1_000)
-    assert log.first_offset == log.next_offset == log.next_offset_to_assign == 1_000
+    assert log.first_offset == log.next_offset == log.draft.next_offset == 1_000
     assert log.read_batch(1_000) is None
 
 
@@ -65,7 +65,7 @@ def test_offsets_that_never_were_are_no_gap(rig: Rig):
 
 def test_what_is_not_committed_is_not_read(rig: Rig):
     rig.append("a", b"")
-    assert rig.log.next_offset_to_assign == 2
+    assert rig.log.draft.next_offset == 2
     assert rig.log.next_offset == 1
     assert rig.log.read_batch(1) is None
 
@@ -164,7 +164,7 @@ def test_a_clean_stop_gives_back_what_was_reserved(rig: Rig):
     commit(rig, "a")
     rig.stop()
     rig.open()
-    assert rig.log.next_offset_to_assign == 2
+    assert rig.log.draft.next_offset == 2
 
 
 def test_a_crash_costs_the_reservation(rig: Rig):
@@ -172,7 +172,7 @@ def test_a_crash_costs_the_reservation(rig: Rig):
     reserved = rig.log.reserved_offset
     rig.close()
     rig.open()
-    assert rig.log.next_offset_to_assign >= reserved
+    assert rig.log.draft.next_offset >= reserved
 
 
 def test_a_disk_that_gives_nothing_is_an_error_first_and_a_gap_later(rig: Rig):
