@@ -48,7 +48,8 @@ class Event(Struct, gc=False, eq=False):
 
     ``offset``: increasing, not dense.  ``size``: octets it is counted with.  ``position``: sum of the sizes up
     to and with this one since the exchange was opened, 0 where it was read from the log.  ``received_ms``: time
-    of receipt, milliseconds since 1970.  ``encoded``: a place for the front end to keep the frames it made.
+    of receipt, milliseconds since 1970.  ``encoded``: a place for the front end to keep the frames it made, None where
+    nobody else would use them.
     """
 
     envelope: Envelope
@@ -57,7 +58,7 @@ class Event(Struct, gc=False, eq=False):
     size: int
     position: int
     received_ms: int
-    encoded: dict[Any, bytes]
+    encoded: dict[Any, bytes] | None = None
 
 
 class Publish(Protocol):

@@ -13,14 +13,25 @@ if TYPE_CHECKING:
 log = structlog.get_logger("heliograph.stomp")
 
 
-class Outbox:
-    """``mark`` a connection during a turn; it is flushed at the beginning of the next, before the sockets are read."""
+#: So many connections are a crowd ...
+_CROWD = 16
+#: ... which waits until the sockets were read so often again: what comes meanwhile leaves in the same writes.
+_LOOKS = 4
 
-    __slots__ = ("_loop", "_marked")
+
+class Outbox:
+    """``mark`` a connection during a turn; it is flushed at the beginning of the next, before the sockets are read.
+
+    A write costs about as much as all else that a delivery takes.  So a crowd, which there is when much is published,
+    waits for some more looks at the sockets; these take no time when nothing comes.
+    """
+
+    __slots__ = ("_looks", "_loop", "_marked")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._marked: list[StompConnection] = []
+        self._looks = 0
 
     def mark(self, connection: StompConnection) -> None:
         """Flush ``connection`` in the next turn; the connection sees to it that it is marked once."""
@@ -29,6 +40,11 @@ class Outbox:
         self._marked.append(connection)
 
     def _flush(self) -> None:
+        if len(self._marked) >= _CROWD and self._looks < _LOOKS:
+            self._looks += 1
+            self._loop.call_soon(self._flush)
+            return
+        self._looks = 0
         marked, self._marked = self._marked, []
         for connection in marked:
             try:

@@ -84,15 +84,16 @@ class Outlet:
     def _fill_shared(self, out: list[bytes], bytes_max: int) -> int:
         key, version, size = self._key, self._version, 0
         for event in self.subscription.take(bytes_max):
-            frame = event.encoded.get(key)
+            encoded = event.encoded
+            frame = encoded.get(key) if encoded is not None else None
             if frame is None:
                 envelope, body = event.envelope, event.body
                 middle = envelope.wire.get(version) or self._middle(envelope)
                 frame = self._connection.link.wrap(
                     b"%b%d\nredelivered:false\n%b%d\n\n%b\0\n" % (self._begin, event.offset, middle, len(body), body)
                 )
-                if len(event.encoded) < _SHARED_MAX:
-                    event.encoded[key] = frame
+                if encoded is not None and len(encoded) < _SHARED_MAX:
+                    encoded[key] = frame
             out.append(frame)
             size += len(frame)
         return size

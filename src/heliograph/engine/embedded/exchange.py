@@ -78,6 +78,8 @@ class Exchange:
         route = self.transient.known.young.get(envelope.key)
         if route is None:
             route = self.transient.find(envelope.key)
+        if len(route) > 1:
+            event.encoded = {}
         for feed in route:
             fresh = feed.fresh
             if not fresh:

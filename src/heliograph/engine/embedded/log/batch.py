@@ -145,7 +145,8 @@ def make_events(
     sizes = [3 * len(body) + envelope.event_bytes for envelope, body in zip(envelopes, bodies, strict=True)]
     positions = list(accumulate(sizes, initial=position))[1:] if position else [0] * count
     offsets = range(first_offset, first_offset + count)
-    return list(map(Event, envelopes, offsets, bodies, sizes, positions, received, [{} for _ in range(count)]))
+    shared: list[dict[Any, bytes]] = [{} for _ in range(count)]  # several may read the same
+    return list(map(Event, envelopes, offsets, bodies, sizes, positions, received, shared))
 
 
 def encode_mark(last_offset: int, reserved_offset: int, salt: int, flags: int = 0) -> bytes:

@@ -75,7 +75,7 @@ class Draft:
         self._envelopes.append(envelope)
         self._bodies.append(body)
         self._received.append(received_ms)
-        return Event(envelope, offset, body, size, position, received_ms, {})
+        return Event(envelope, offset, body, size, position, received_ms)
 
     @property
     def size(self) -> int:
