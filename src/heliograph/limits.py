@@ -75,6 +75,16 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     verifications_waiting_max: int = 1_024  #: different credentials; login_ms_max is over long before their turn
     verifications_waiting_per_login_max: int = 64  #: so that guesses at one login leave room for the others
     credential_bytes_max: int = 1_024  #: a login, or a password; longer ones are wrong
+    credentials_max: int = 8  #: valid ones of one principal: a wrong password is compared with that many at most
+    token_bytes_min: int = 32  #: of an operator's token: it is looked up by a fast hash, so it must not be guessable
+
+    # --- the directory's database
+    directory_poll_ms: int = 1_000  #: how often a node looks for changes; they are to be seen within 5 s
+    directory_busy_ms_max: int = 10_000  #: another node writes, or migrates
+    directory_attempts_max: int = 5  #: to apply what somebody else's change has overtaken
+    last_used_interval_ms: int = 10_000  #: last uses are written together, so that logins cost no commit each
+    audit_entries_max: int = 100_000  #: the oldest go first
+    audit_page_max: int = 200  #: entries of one answer
 
     # --- the log of the embedded engine
     segment_bytes_max: int = 67_108_864  #: one file of a log; retention removes whole ones

@@ -19,7 +19,9 @@ from heliograph.directory.file import (
     DirectoryFile,
     GrantEntry,
     MessageTypeEntry,
+    OperatorEntry,
     PartnerEntry,
+    RetentionEntry,
     ServiceEntry,
     SystemEntry,
 )
@@ -57,6 +59,7 @@ class _Builder:
         self._switched_on: dict[str, dict[str, str]] = {}  # system → message type → exchange
         self._principals: dict[str, Principal] = {}
         self._accounts: dict[int, Account] = {}
+        self._disabled: set[str] = set()
 
     def build(self, file: DirectoryFile) -> Directory:
         for number, message_type in enumerate(file.message_types):
@@ -67,10 +70,13 @@ class _Builder:
             self._add_partner(f"partners[{number}]", partner)
         for number, service in enumerate(file.services):
             self._add_service(f"services[{number}]", service)
+        for number, operator in enumerate(file.operators or ()):
+            self._check_operator(f"operators[{number}]", operator)
         return Directory(
             exchanges=MappingProxyType(self._exchanges),
             principals=MappingProxyType(self._principals),
             accounts=MappingProxyType(self._accounts),
+            disabled=frozenset(self._disabled),
         )
 
     # --- entries
@@ -88,15 +94,36 @@ class _Builder:
         self._check_secret(f"{place}.secret", entry.secret)
         switched_on = self._switched_on[entry.name] = {}
         for number, type_name in enumerate(entry.message_types):
-            switched_on[type_name] = self._add_exchange(f"{place}.message_types[{number}]", entry.name, type_name)
+            retention = entry.retention.get(type_name, RetentionEntry())
+            switched_on[type_name] = self._add_exchange(
+                f"{place}.message_types[{number}]", entry.name, type_name, retention
+            )
+        for type_name, retention in entry.retention.items():
+            self._check_retention(f"{place}.retention.{type_name}", type_name, retention, switched_on)
         self._principals[entry.name] = System(name=entry.name, exchanges=frozenset(switched_on.values()))
 
-    def _add_exchange(self, place: str, system: str, type_name: str) -> str:
+    def _add_exchange(self, place: str, system: str, type_name: str, retention: RetentionEntry) -> str:
         message_type = self._message_type(place, type_name)
         name = f"{system}_{type_name}"
         self._check_unique(place, "exchange", name)
-        self._exchanges[name] = Exchange(name=name, system=system, message_type=message_type)
+        self._exchanges[name] = Exchange(
+            name=name,
+            system=system,
+            message_type=message_type,
+            log_ms_max=retention.log_ms_max,
+            log_bytes_max=retention.log_bytes_max,
+        )
         return name
+
+    def _check_retention(
+        self, place: str, type_name: str, retention: RetentionEntry, switched_on: Iterable[str]
+    ) -> None:
+        if type_name not in switched_on:
+            self._refuse(place, f"{type_name!r} is not switched on for this system. Add it to message_types.")
+        for name in ("log_ms_max", "log_bytes_max"):
+            value = getattr(retention, name)
+            if value is not None and not 0 < value <= ID_MAX:
+                self._refuse(f"{place}.{name}", f"{value} keeps nothing. Give 1 or more, or leave it out.")
 
     def _add_partner(self, place: str, entry: PartnerEntry) -> None:
         self._check_id(f"{place}.id", "partner id", entry.id)
@@ -111,6 +138,9 @@ class _Builder:
             exchanges.update(self._granted(f"{place}.grants[{number}]", grant))
         for number, account in enumerate(entry.accounts):
             self._add_account(f"{place}.accounts[{number}]", entry.id, account)
+        if entry.disabled:  # its accounts stay: what is published for them is kept
+            self._disabled.add(entry.email)
+            return
         self._principals[entry.email] = Partner(
             id=entry.id, name=entry.name, login=entry.email, exchanges=frozenset(exchanges)
         )
@@ -153,6 +183,16 @@ class _Builder:
             subscribe=self._rights(f"{place}.subscribe", entry.subscribe),
             publish=self._rights(f"{place}.publish", entry.publish),
         )
+
+    def _check_operator(self, place: str, entry: OperatorEntry) -> None:
+        self._check_login(f"{place}.name", entry.name)
+        self._check_secret(f"{place}.token", entry.token)
+        octets_min = self._limits.token_bytes_min
+        if entry.token is not None and len(entry.token.reveal().encode()) < octets_min:
+            self._refuse(
+                f"{place}.token",
+                f"it is shorter than {octets_min} octets (token_bytes_min). Make one with: openssl rand -hex 32",
+            )
 
     def _rights(self, place: str, destinations: Iterable[str]) -> tuple[Right, ...]:
         return tuple(self._right(f"{place}[{number}]", text) for number, text in enumerate(destinations))
@@ -197,7 +237,9 @@ class _Builder:
         self._check_length(place, login)
         self._check_unique(place, "login", login)
 
-    def _check_secret(self, place: str, secret: Secret) -> None:
+    def _check_secret(self, place: str, secret: Secret | None) -> None:
+        if secret is None:
+            return
         text = secret.reveal()
         if not text:
             self._refuse(place, "it is empty. Choose one; a long random one is best.")
@@ -230,7 +272,7 @@ class _Builder:
 
 _WHY_UNIQUE = {
     "message type": "Give this one another name.",
-    "login": "E-mails and the names of systems and services share one space, since all log in the same way.",
+    "login": "E-mails and the names of systems, services and operators share one space, since all log in the same way.",
     "exchange": "An exchange is {system}_{message type}; rename a system, or switch the type on once.",
     "partner id": "It is the first word of the partner's keys, so it must differ.",
     "account id": "An account belongs to one partner, and is listed once.",

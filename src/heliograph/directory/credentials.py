@@ -5,36 +5,22 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError, VerifyMismatchError
+from msgspec import Struct
 
 from heliograph.directory.directory import Directory
+from heliograph.directory.hashed import Credential, HashedSecrets
 from heliograph.directory.principal import Principal
 from heliograph.directory.secret import Secret
 from heliograph.directory.verification_queue import VerificationQueue
 from heliograph.directory.verified import VerifiedCredentials
 from heliograph.errors import LoginError, ServerError
 from heliograph.limits import Limits
-
-
-class HashedSecrets:
-    """Argon2id hashes by login, and one of equal cost that no password has, for logins that do not exist.
-
-    A plain class, not a Struct: hashes can be guessed at off line, so they stay out of every repr.
-    """
-
-    __slots__ = ("by_login", "unknown")
-
-    def __init__(self, by_login: Mapping[str, str], unknown: str) -> None:
-        self.by_login = by_login
-        self.unknown = unknown
-
-    def __repr__(self) -> str:
-        return f"HashedSecrets({len(self.by_login)} logins)"
 
 
 async def hash_all(
@@ -54,14 +40,23 @@ async def hash_all(
         )
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
-    return HashedSecrets(dict(zip(by_login, hashes, strict=True)), unknown)
+    credentials = ((Credential(number, hashed),) for number, hashed in enumerate(hashes))
+    return HashedSecrets(dict(zip(by_login, credentials, strict=True)), unknown)
+
+
+class Login(Struct, frozen=True):
+    """Somebody who has logged in, and the credential that let them."""
+
+    principal: Principal
+    credential_id: int
 
 
 class Authenticator:
-    """Answers who a login and password belong to.  One per directory snapshot, on one event loop.
+    """Answers who a login and password belong to.  On one event loop.
 
-    A success is remembered for ``verified_ms_max``; a failure never, so it always takes a whole verification.
-    ``monotonic``: seconds.  ``hasher`` verifies with the cost that each hash was made with.
+    A success is remembered for ``verified_ms_max``, as long as its credential is valid; a failure never, so it
+    always takes a whole verification.  ``monotonic``: seconds; ``wall``: seconds since the epoch, for expiry.
+    ``hasher`` verifies with the cost that each hash was made with.
     """
 
     def __init__(
@@ -72,42 +67,86 @@ class Authenticator:
         *,
         hasher: PasswordHasher | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._directory = directory
         self._hashed = hashed
         self._hasher = hasher or PasswordHasher()
         self._monotonic = monotonic
+        self._wall = wall
         self._octets_max = limits.credential_bytes_max
         self._verified = VerifiedCredentials(limits)
-        self._queue = VerificationQueue(limits)
+        self._queue: VerificationQueue[int | None] = VerificationQueue(limits)
+        self._generation = 0
+        self._used: dict[int, int] = {}  # bounded by the credentials that there are
+
+    def replace(self, directory: Directory, hashed: HashedSecrets) -> None:
+        """From now on these say who may log in; a verification that runs is measured by them too."""
+        self._directory = directory
+        self._hashed = hashed
+        self._generation += 1
 
     async def authenticate(self, login: str, password: str) -> Principal:
-        """Who this is.  LoginError: unknown or wrong, which cannot be told apart.  LimitError: too busy now.
+        """Who this is; see ``log_in``."""
+        return (await self.log_in(login, password)).principal
 
-        May be cancelled, by a login time-out for instance; that does not disturb others.
+    async def log_in(self, login: str, password: str) -> Login:
+        """Who this is.  LoginError: unknown, wrong or no longer valid, which cannot be told apart.
+
+        LimitError: too busy now.  May be cancelled, by a login time-out for instance; that does not disturb others.
         """
         login_octets, password_octets = _octets(login), _octets(password)
         digest = self._verified.digest(login_octets, password_octets)
-        known = self._verified.get(digest, self._monotonic())
+        known = self._found(login, self._verified.get(digest, self._monotonic()))
         if known is not None:
             return known
-        principal = self._directory.principals.get(login)
-        stored = self._hashed.by_login.get(login)
+        hashes = self._compared_with(login)
         if max(len(login_octets), len(password_octets)) > self._octets_max:
-            principal, password_octets = None, b""  # refused, after the same work as any other
-        if principal is None or stored is None:
-            principal, stored = None, self._hashed.unknown
-        matches = await self._verify(login, digest, partial(_matches, self._hasher, stored, password_octets))
-        if principal is None or not matches:
+            hashes, password_octets = self._padded([]), b""  # refused, after the same work as any other
+        # Who comes after a change of the directory shares no verification begun before it.
+        shared = digest + self._generation.to_bytes(8, "big")
+        matching = await self._verify(login, shared, partial(_matching, self._hasher, hashes, password_octets))
+        found = self._found(login, matching)
+        if found is None:
             raise LoginError("Bad CONNECT", f"Access refused for user '{self._shown(login)}'")
-        self._verified.put(digest, principal, self._monotonic())
-        return principal
+        self._verified.put(digest, found.credential_id, self._monotonic())
+        return found
+
+    def is_valid(self, login: str, credential_id: int) -> bool:
+        """Whether who logged in with this credential still could."""
+        credential = self._hashed.find(login, credential_id)
+        return login in self._directory.principals and credential is not None and credential.is_valid(self._now_ms())
+
+    def take_used(self) -> dict[int, int]:
+        """When credentials were used last since this was asked before: milliseconds since the epoch by id."""
+        used, self._used = self._used, {}
+        return used
 
     def close(self) -> None:
         """End the threads; who still waits gets a ServerError.  Blocks for one verification at most."""
         self._queue.close()
 
-    async def _verify(self, login: str, digest: bytes, check: Callable[[], bool]) -> bool:
+    def _found(self, login: str, credential_id: int | None) -> Login | None:
+        if credential_id is None or not self.is_valid(login, credential_id):
+            return None
+        self._used[credential_id] = int(self._now_ms())
+        return Login(self._directory.principals[login], credential_id)
+
+    def _compared_with(self, login: str) -> list[tuple[int | None, str]]:
+        """Ids and hashes: as many for a login that does not exist as for any other."""
+        if login not in self._directory.principals:
+            return self._padded([])
+        now_ms = self._now_ms()
+        stored = self._hashed.by_login.get(login, ())
+        return self._padded([(each.id, each.hash) for each in stored if each.is_valid(now_ms)])
+
+    def _padded(self, hashes: list[tuple[int | None, str]]) -> list[tuple[int | None, str]]:
+        return hashes + [(None, self._hashed.unknown)] * (self._hashed.work - len(hashes))
+
+    def _now_ms(self) -> float:
+        return self._wall() * 1000
+
+    async def _verify(self, login: str, digest: bytes, check: Callable[[], int | None]) -> int | None:
         try:
             return await self._queue.verify(login, digest, check)
         except (Argon2Error, InvalidHashError) as error:  # out of memory, or a damaged hash; not the caller's fault
@@ -119,11 +158,20 @@ class Authenticator:
         return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
-def _matches(hasher: PasswordHasher, stored: str, password: bytes) -> bool:
-    try:
-        return hasher.verify(stored, password)
-    except VerifyMismatchError:
-        return False
+def _matching(hasher: PasswordHasher, hashes: Sequence[tuple[int | None, str]], password: bytes) -> int | None:
+    """The id of the hash that ``password`` has, or None.  One that is damaged does not shut out the others."""
+    fault: Exception | None = None
+    for credential_id, stored in hashes:
+        try:
+            if hasher.verify(stored, password):
+                return credential_id
+        except VerifyMismatchError:
+            pass
+        except (Argon2Error, InvalidHashError) as error:
+            fault = error
+    if fault is not None:
+        raise fault
+    return None
 
 
 def _octets(text: str) -> bytes:

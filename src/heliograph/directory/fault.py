@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from heliograph.errors import SettingsError
+from heliograph.errors import ClientError, SettingsError
 
 #: So many known words are listed where none is near; a directory may have thousands.
 SHOWN_MAX = 12
+
+
+class NotThere(ClientError):
+    """What a change of the directory names does not exist."""
+
+    status = 404
 
 
 def directory_fault(source: object, place: str, sentences: str) -> SettingsError:

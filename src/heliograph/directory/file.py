@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,12 +20,23 @@ from heliograph.directory.secret import Secret
 from heliograph.errors import SettingsError
 
 
+class RetentionEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How long one exchange is kept, where not as the limits of the same names say."""
+
+    log_ms_max: int | None = None
+    log_bytes_max: int | None = None
+
+
 class SystemEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """An analytics system; each message type is switched on one by one (FEED-2)."""
+    """An analytics system; each message type is switched on one by one (FEED-2).
+
+    ``secret``: absent where the store has one (so it is for partners and services).  ``retention``: by message type.
+    """
 
     name: str
-    secret: Secret
+    secret: Secret | None = None
     message_types: tuple[str, ...] = ()
+    retention: dict[str, RetentionEntry] = {}
 
 
 class GrantEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -42,12 +54,13 @@ class AccountEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class PartnerEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A partner: consumes the events of its own accounts.  It logs in with ``email`` (SESS-1)."""
+    """A partner: consumes the events of its own accounts.  It logs in with ``email`` (SESS-1), unless ``disabled``."""
 
     id: int
     name: str
     email: str
-    password: Secret
+    password: Secret | None = None
+    disabled: bool = False
     grants: tuple[GrantEntry, ...] = ()
     accounts: tuple[AccountEntry, ...] = ()
 
@@ -64,25 +77,58 @@ class ServiceEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """A program of the operator's own; its rights are destinations with patterns, across partners."""
 
     name: str
-    secret: Secret
+    secret: Secret | None = None
     subscribe: tuple[str, ...] = ()
     publish: tuple[str, ...] = ()
 
 
+class OperatorEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Somebody who administers.  ``token``: a long random text that only they know."""
+
+    name: str
+    token: Secret | None = None
+
+
+class LoginEntry(Struct, frozen=True):
+    """A login and its secret.  ``place``: of the secret in the file; ``key``: a partner's id, the others' name."""
+
+    place: str
+    kind: str
+    key: str | int
+    login: str
+    secret: Secret | None
+
+
 class DirectoryFile(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A whole file.  An empty one is a directory in which nobody exists."""
+    """A whole file.  An empty one is a directory in which nobody exists.
+
+    ``operators``: None leaves those that are stored as they are, for files that know of none.
+    """
 
     systems: tuple[SystemEntry, ...] = ()
     partners: tuple[PartnerEntry, ...] = ()
     message_types: tuple[MessageTypeEntry, ...] = ()
     services: tuple[ServiceEntry, ...] = ()
+    operators: tuple[OperatorEntry, ...] | None = None
+
+    def logins(self) -> Iterator[LoginEntry]:
+        """All who log in, operators with their tokens too."""
+        for number, system in enumerate(self.systems):
+            yield LoginEntry(f"systems[{number}].secret", "system", system.name, system.name, system.secret)
+        for number, partner in enumerate(self.partners):
+            yield LoginEntry(f"partners[{number}].password", "partner", partner.id, partner.email, partner.password)
+        for number, service in enumerate(self.services):
+            yield LoginEntry(f"services[{number}].secret", "service", service.name, service.name, service.secret)
+        for number, operator in enumerate(self.operators or ()):
+            yield LoginEntry(f"operators[{number}].token", "operator", operator.name, operator.name, operator.token)
 
     def secrets(self) -> dict[str, Secret]:
-        """What each login's password is, to be hashed at start.  Logins are unique once ``build`` has passed."""
-        secrets = {system.name: system.secret for system in self.systems}
-        secrets.update((partner.email, partner.password) for partner in self.partners)
-        secrets.update((service.name, service.secret) for service in self.services)
-        return secrets
+        """The password of each login, where the file says it.  Logins are unique once ``build`` has passed."""
+        return {
+            entry.login: entry.secret
+            for entry in self.logins()
+            if entry.secret is not None and entry.kind != "operator"
+        }
 
 
 def read_directory_file(path: Path) -> DirectoryFile:
@@ -140,6 +186,8 @@ _TOML_NAMES = {
     "bool": "a boolean",
     "array": "an array",
     "array | null": "an array",
+    "int | null": "an integer",
+    "str | null": "a string",
     "list": "an array",
     "object": "a table",
     "dict": "a table",
@@ -170,6 +218,13 @@ def _inside(place: str, key: str) -> str:
     return f"{place}.{key}" if place else key
 
 
+def _not_none(kind: inspect.Type) -> inspect.Type:
+    """The one type beside None in a union, and the type of a table's values."""
+    if isinstance(kind, inspect.UnionType):
+        kind = next(member for member in kind.types if not isinstance(member, inspect.NoneType))
+    return kind.value_type if isinstance(kind, inspect.DictType) else kind
+
+
 def _keys_at(place: str) -> list[str]:
     """The keys that the table at ``place`` may have."""
     kind: inspect.Type = inspect.type_info(DirectoryFile)
@@ -178,4 +233,5 @@ def _keys_at(place: str) -> list[str]:
             kind = next(field.type for field in kind.fields if field.encode_name == step)
         elif isinstance(kind, inspect.VarTupleType):
             kind = kind.item_type
+        kind = _not_none(kind)
     return [field.encode_name for field in kind.fields] if isinstance(kind, inspect.StructType) else []

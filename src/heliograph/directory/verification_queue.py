@@ -17,38 +17,41 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Generic, TypeVar
 
 from heliograph.errors import HeliographError, LimitError, ServerError
 from heliograph.limits import Limits
 
+T = TypeVar("T")
 
-class _Verification:
+
+class _Verification(Generic[T]):
     """One check of one credential, and all who wait for it."""
 
     __slots__ = ("answer", "check", "digest", "login", "waiters")
 
-    def __init__(self, login: str, digest: bytes, check: Callable[[], bool]) -> None:
+    def __init__(self, login: str, digest: bytes, check: Callable[[], T]) -> None:
         self.login = login
         self.digest = digest
         self.check = check
         self.waiters = 0
-        self.answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
 
-class VerificationQueue:
+class VerificationQueue(Generic[T]):
     """Runs blocking checks; see the module.  Belongs to one event loop."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._executor = ThreadPoolExecutor(limits.verifications_max, thread_name_prefix="heliograph-verify")
-        self._shared: dict[bytes, _Verification] = {}  # waiting and running, by credential
-        self._lines: dict[str, dict[bytes, _Verification]] = {}  # waiting, by login; first come, first served
+        self._shared: dict[bytes, _Verification[T]] = {}  # waiting and running, by credential
+        self._lines: dict[str, dict[bytes, _Verification[T]]] = {}  # waiting, by login; first come, first served
         self._turns: dict[str, None] = {}  # logins with a line and nothing running; the next one first
         self._running: set[str] = set()
         self._waiting = 0
         self._closed = False
 
-    async def verify(self, login: str, digest: bytes, check: Callable[[], bool]) -> bool:
+    async def verify(self, login: str, digest: bytes, check: Callable[[], T]) -> T:
         """What ``check()`` answers in a thread, when its turn comes.
 
         ``digest`` stands for login and password.  LimitError when a line is full, ServerError after ``close``;
@@ -74,7 +77,7 @@ class VerificationQueue:
             verification.answer.set_exception(_going_away())
         self._executor.shutdown(wait=True, cancel_futures=True)
 
-    def _queue(self, login: str, digest: bytes, check: Callable[[], bool]) -> _Verification:
+    def _queue(self, login: str, digest: bytes, check: Callable[[], T]) -> _Verification[T]:
         if self._closed:
             raise _going_away()
         line = self._lines.get(login, {})
@@ -102,7 +105,7 @@ class VerificationQueue:
             done = asyncio.get_running_loop().run_in_executor(self._executor, verification.check)
             done.add_done_callback(partial(self._finish, verification))
 
-    def _finish(self, verification: _Verification, done: asyncio.Future[bool]) -> None:
+    def _finish(self, verification: _Verification[T], done: asyncio.Future[T]) -> None:
         login = verification.login
         self._running.discard(login)
         del self._shared[verification.digest]
@@ -115,13 +118,13 @@ class VerificationQueue:
             verification.answer.set_exception(error)
         self._start()
 
-    def _withdraw(self, verification: _Verification) -> None:
+    def _withdraw(self, verification: _Verification[T]) -> None:
         """Nobody waits for it any more.  What has begun runs on: a thread cannot be stopped."""
         if self._lines.get(verification.login, {}).get(verification.digest) is verification:
             self._leave_line(verification)
             del self._shared[verification.digest]
 
-    def _leave_line(self, verification: _Verification) -> None:
+    def _leave_line(self, verification: _Verification[T]) -> None:
         line = self._lines[verification.login]
         del line[verification.digest]
         self._waiting -= 1

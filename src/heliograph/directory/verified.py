@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from hashlib import blake2b
 
-from heliograph.directory.principal import Principal
 from heliograph.limits import Limits
 
 
@@ -19,7 +18,7 @@ class VerifiedCredentials:
         self._key = secrets.token_bytes(blake2b.MAX_KEY_SIZE)
         self._lifetime_s = limits.verified_ms_max / 1000
         self._size_max = limits.verified_max
-        self._entries: dict[bytes, tuple[Principal, float]] = {}
+        self._entries: dict[bytes, tuple[int, float]] = {}
 
     def digest(self, login: bytes, password: bytes) -> bytes:
         """Stands for the pair.  The length in front keeps ``ab``, ``c`` apart from ``a``, ``bc``."""
@@ -28,18 +27,18 @@ class VerifiedCredentials:
         hashed.update(password)
         return hashed.digest()
 
-    def get(self, digest: bytes, now_s: float) -> Principal | None:
-        """Whose credential this is, when it was verified recently enough."""
+    def get(self, digest: bytes, now_s: float) -> int | None:
+        """The id of the credential that this was, when it was verified recently enough."""
         entry = self._entries.get(digest)
         if entry is None:
             return None
-        principal, expires_s = entry
+        credential_id, expires_s = entry
         if now_s >= expires_s:
             del self._entries[digest]
             return None
-        return principal
+        return credential_id
 
-    def put(self, digest: bytes, principal: Principal, now_s: float) -> None:
+    def put(self, digest: bytes, credential_id: int, now_s: float) -> None:
         """Remember it from ``now_s`` on; the oldest makes room."""
         self._entries.pop(digest, None)
         while self._entries:
@@ -47,7 +46,7 @@ class VerifiedCredentials:
             if len(self._entries) < self._size_max and now_s < self._entries[oldest][1]:
                 break
             del self._entries[oldest]
-        self._entries[digest] = (principal, now_s + self._lifetime_s)
+        self._entries[digest] = (credential_id, now_s + self._lifetime_s)
 
     def __len__(self) -> int:
         return len(self._entries)

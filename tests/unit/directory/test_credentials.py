@@ -12,8 +12,9 @@ from argon2 import PasswordHasher, extract_parameters
 from argon2.profiles import RFC_9106_LOW_MEMORY
 
 from heliograph.directory.build import build_directory
-from heliograph.directory.credentials import Authenticator, HashedSecrets, hash_all
+from heliograph.directory.credentials import Authenticator, hash_all
 from heliograph.directory.file import DirectoryFile
+from heliograph.directory.hashed import Credential, HashedSecrets
 from heliograph.directory.secret import Secret
 from heliograph.errors import LimitError, LoginError, ServerError
 from heliograph.limits import Limits
@@ -135,7 +136,7 @@ async def test_the_longest_password_is_taken_whole(hasher: CountingHasher) -> No
     file = DirectoryFile()
     longest = "x" * limits.credential_bytes_max
     hashed = await hash_all({"a": Secret(longest)}, limits, hasher)
-    assert hasher.verify(hashed.by_login["a"], longest)
+    assert hasher.verify(hashed.by_login["a"][0].hash, longest)
     authenticator = Authenticator(build_directory(file), hashed, limits, hasher=hasher)
     await refusal(authenticator, "a", longest)  # a hash without a principal lets nobody in
     authenticator.close()
@@ -239,7 +240,7 @@ async def test_a_full_line_is_a_limit_error_for_known_and_unknown_alike(make: Ma
 
 
 async def test_a_damaged_hash_is_our_fault_and_lets_nobody_in(make: Make, hasher: CountingHasher) -> None:
-    authenticator = make(hashed=HashedSecrets({OPS: "$argon2id$damaged"}, hasher.hash("x")))
+    authenticator = make(hashed=HashedSecrets({OPS: (Credential(1, "$argon2id$damaged"),)}, hasher.hash("x")))
     with pytest.raises(ServerError, match="could not be verified"):
         await authenticator.authenticate(OPS, PASSWORD)
 
@@ -269,7 +270,7 @@ async def test_hashing_leaves_the_event_loop_free(hasher: CountingHasher) -> Non
     hashed = await hash_all({str(number): Secret("x") for number in range(5)}, Limits(), Watching())
     assert where == {"heliograph-hash"}
     assert list(hashed.by_login) == ["0", "1", "2", "3", "4"]
-    assert len({*hashed.by_login.values(), hashed.unknown}) == 6
+    assert len({*(each.hash for (each,) in hashed.by_login.values()), hashed.unknown}) == 6
 
 
 async def test_the_default_cost_is_that_of_rfc_9106() -> None:

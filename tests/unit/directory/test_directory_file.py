@@ -79,7 +79,6 @@ def test_a_byte_order_mark_is_no_fault(read: Read, example: str) -> None:
             "partners[0].accounts[0].zones: unknown key. There are: 'cameras', 'id'.",
         ),
         ('name = "acme"\n', "", "systems[0].name: this key is missing. Add it."),
-        ('password = "correct horse battery"\n', "", "partners[0].password: this key is missing. Add it."),
         (
             'key = "#"',
             'key = "a.#"',

@@ -85,7 +85,7 @@ async def settle() -> None:
 
 
 async def test_the_answer_is_the_checks(checks: Checks) -> None:
-    queue = VerificationQueue(Limits())
+    queue: VerificationQueue[bool] = VerificationQueue(Limits())
     checks.free()
     assert await ask(queue, checks, "a/right", True) is True
     assert await ask(queue, checks, "a/wrong", False) is False
@@ -93,7 +93,7 @@ async def test_the_answer_is_the_checks(checks: Checks) -> None:
 
 
 async def test_callers_with_the_same_credential_share_one_check(checks: Checks) -> None:
-    queue = VerificationQueue(Limits())
+    queue: VerificationQueue[bool] = VerificationQueue(Limits())
     callers = [ask(queue, checks, "a/1") for _ in range(50)]
     await checks.until("a/1")
     callers += [ask(queue, checks, "a/1") for _ in range(50)]
@@ -105,7 +105,7 @@ async def test_callers_with_the_same_credential_share_one_check(checks: Checks) 
 
 
 async def test_one_login_takes_one_thread_and_leaves_the_other(checks: Checks) -> None:
-    queue = VerificationQueue(Limits(verifications_max=2))
+    queue: VerificationQueue[bool] = VerificationQueue(Limits(verifications_max=2))
     guesses = [ask(queue, checks, f"a/{number}") for number in range(5)]
     await settle()
     other = ask(queue, checks, "b/1")
@@ -121,7 +121,7 @@ async def test_one_login_takes_one_thread_and_leaves_the_other(checks: Checks) -
 
 
 async def test_no_more_than_verifications_max_run_at_once(checks: Checks) -> None:
-    queue = VerificationQueue(Limits(verifications_max=3))
+    queue: VerificationQueue[bool] = VerificationQueue(Limits(verifications_max=3))
     asked = [ask(queue, checks, f"login{number}/x") for number in range(7)]
     await checks.until("login0/x", "login1/x", "login2/x")
     checks.free()
@@ -131,7 +131,7 @@ async def test_no_more_than_verifications_max_run_at_once(checks: Checks) -> Non
 
 
 async def test_logins_take_turns(checks: Checks) -> None:
-    queue = VerificationQueue(Limits(verifications_max=1))
+    queue: VerificationQueue[bool] = VerificationQueue(Limits(verifications_max=1))
     asked = [ask(queue, checks, name) for name in ("a/1", "a/2", "a/3", "a/4", "b/1", "c/1", "b/2")]
     await settle()
     checks.free()
@@ -141,7 +141,7 @@ async def test_logins_take_turns(checks: Checks) -> None:
 
 
 async def test_a_cancelled_caller_does_not_disturb_the_others(checks: Checks) -> None:
-    queue = VerificationQueue(Limits())
+    queue: VerificationQueue[bool] = VerificationQueue(Limits())
     first, second, third = (ask(queue, checks, "a/1") for _ in range(3))
     await checks.until("a/1")
     first.cancel()
@@ -155,7 +155,7 @@ async def test_a_cancelled_caller_does_not_disturb_the_others(checks: Checks) ->
 
 
 async def test_what_nobody_waits_for_is_not_begun(checks: Checks) -> None:
-    queue = VerificationQueue(Limits(verifications_max=1, verifications_waiting_max=2))
+    queue: VerificationQueue[bool] = VerificationQueue(Limits(verifications_max=1, verifications_waiting_max=2))
     running = ask(queue, checks, "a/1")
     given_up, kept = ask(queue, checks, "b/1"), ask(queue, checks, "c/1")
     await checks.until("a/1")
@@ -170,7 +170,7 @@ async def test_what_nobody_waits_for_is_not_begun(checks: Checks) -> None:
 
 
 async def test_a_login_whose_caller_left_still_holds_its_one_thread(checks: Checks) -> None:
-    queue = VerificationQueue(Limits(verifications_max=2))
+    queue: VerificationQueue[bool] = VerificationQueue(Limits(verifications_max=2))
     left = ask(queue, checks, "a/1")
     await checks.until("a/1")
     left.cancel()
@@ -185,7 +185,7 @@ async def test_a_login_whose_caller_left_still_holds_its_one_thread(checks: Chec
 
 
 async def test_who_comes_back_shares_what_has_begun(checks: Checks) -> None:
-    queue = VerificationQueue(Limits())
+    queue: VerificationQueue[bool] = VerificationQueue(Limits())
     left = ask(queue, checks, "a/1")
     await checks.until("a/1")
     left.cancel()
@@ -199,7 +199,7 @@ async def test_who_comes_back_shares_what_has_begun(checks: Checks) -> None:
 
 
 async def test_a_full_line_is_busy_and_names_the_limit(checks: Checks) -> None:
-    queue = VerificationQueue(Limits(verifications_max=1, verifications_waiting_max=2))
+    queue: VerificationQueue[bool] = VerificationQueue(Limits(verifications_max=1, verifications_waiting_max=2))
     taken = [ask(queue, checks, f"{login}/1") for login in "abc"]
     await checks.until("a/1")
     with pytest.raises(LimitError, match=r"verifications_waiting_max is 2") as caught:
@@ -214,7 +214,7 @@ async def test_a_full_line_is_busy_and_names_the_limit(checks: Checks) -> None:
 
 
 async def test_one_login_cannot_fill_the_line(checks: Checks) -> None:
-    queue = VerificationQueue(Limits(verifications_waiting_per_login_max=3))
+    queue: VerificationQueue[bool] = VerificationQueue(Limits(verifications_waiting_per_login_max=3))
     guesses = [ask(queue, checks, f"a/{number}") for number in range(4)]
     await checks.until("a/0")
     with pytest.raises(LimitError, match="verifications_waiting_per_login_max is 3"):
@@ -226,7 +226,7 @@ async def test_one_login_cannot_fill_the_line(checks: Checks) -> None:
 
 
 async def test_what_a_check_raises_reaches_every_caller_and_the_next_one_runs(checks: Checks) -> None:
-    queue = VerificationQueue(Limits(verifications_max=1))
+    queue: VerificationQueue[bool] = VerificationQueue(Limits(verifications_max=1))
 
     def fail() -> bool:
         raise OSError("no memory")
@@ -242,7 +242,7 @@ async def test_what_a_check_raises_reaches_every_caller_and_the_next_one_runs(ch
 
 async def test_close_fails_who_waits_and_lets_end_who_runs(checks: Checks) -> None:
     before = set(threading.enumerate())
-    queue = VerificationQueue(Limits(verifications_max=1))
+    queue: VerificationQueue[bool] = VerificationQueue(Limits(verifications_max=1))
     running, waiting = ask(queue, checks, "a/1"), ask(queue, checks, "b/1")
     await checks.until("a/1")
     checks.let_go("a/1")
@@ -259,7 +259,7 @@ async def test_close_fails_who_waits_and_lets_end_who_runs(checks: Checks) -> No
 @pytest.mark.parametrize("seed", range(8))
 async def test_whatever_comes_and_goes_all_is_answered_and_nothing_is_left(checks: Checks, seed: int) -> None:
     chance = random.Random(seed)
-    queue = VerificationQueue(Limits(verifications_max=2, verifications_waiting_max=12))
+    queue: VerificationQueue[bool] = VerificationQueue(Limits(verifications_max=2, verifications_waiting_max=12))
     checks.free()
     asked: list[asyncio.Task[bool]] = []
     for _ in range(200):

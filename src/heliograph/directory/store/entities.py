@@ -1,0 +1,47 @@
+"""A directory file as flat entities by kind and key: what is compared, written and audited.  No secrets here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from heliograph.directory.file import DirectoryFile, PartnerEntry, SystemEntry
+from heliograph.directory.store.diff import Entity
+
+EntityKey = tuple[str, Any]
+
+
+def entities_of(file: DirectoryFile) -> dict[EntityKey, Entity]:
+    """All of it; lists stand in one order, so that equal directories have equal entities."""
+    return dict(_entities(file))
+
+
+def _entities(file: DirectoryFile) -> Iterator[tuple[EntityKey, Entity]]:
+    for message_type in file.message_types:
+        yield ("message type", message_type.name), {"key": message_type.key, "body": message_type.body}
+    for system in file.systems:
+        yield ("system", system.name), _system(system)
+    for partner in file.partners:
+        yield ("partner", partner.id), _partner(partner)
+        for account in partner.accounts:
+            cameras = None if account.cameras is None else sorted(set(account.cameras))
+            yield ("account", account.id), {"partner": partner.id, "cameras": cameras}
+    for service in file.services:
+        rights = {"subscribe": sorted(set(service.subscribe)), "publish": sorted(set(service.publish))}
+        yield ("service", service.name), rights
+    for operator in file.operators or ():
+        yield ("operator", operator.name), {}
+
+
+def _system(system: SystemEntry) -> Entity:
+    retention = {
+        name: {"log_ms_max": entry.log_ms_max, "log_bytes_max": entry.log_bytes_max}
+        for name, entry in sorted(system.retention.items())
+        if entry.log_ms_max is not None or entry.log_bytes_max is not None
+    }
+    return {"message_types": sorted(system.message_types), "retention": retention}
+
+
+def _partner(partner: PartnerEntry) -> Entity:
+    grants = {f"{grant.system}/{name}" for grant in partner.grants for name in grant.message_types}
+    return {"name": partner.name, "email": partner.email, "disabled": partner.disabled, "grants": sorted(grants)}

@@ -1,0 +1,142 @@
+"""What applying a file does to credentials.  A file names one secret for each login, or none.
+
+    the file's secret is    that of a valid credential   of one revoked or expired   new     absent
+    login is stored         kept                         refused                     added   nothing changes
+    login is not stored                                                              added   refused
+
+A credential that a file has made goes when the file's secret is another one, unless it is to expire anyway; those
+that were made otherwise stay.  A file that is older than a revocation cannot undo it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from hmac import compare_digest
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+
+from heliograph.directory.fault import directory_fault
+from heliograph.directory.file import DirectoryFile, LoginEntry
+from heliograph.directory.hashed import hash_token
+from heliograph.directory.secret import Secret
+from heliograph.directory.store.diff import Change
+from heliograph.directory.store.entities import EntityKey
+from heliograph.directory.store.reading import StoredCredential
+from heliograph.limits import Limits
+
+#: What a credential is called that a file has made.
+FILE_NAME = "file"
+
+Stored = Sequence[tuple[StoredCredential, str]]
+
+
+class PasswordChange:
+    """For one login: the hash to add, if any, and the credentials to drop.  A plain class: it shows no hash."""
+
+    __slots__ = ("added_hash", "dropped", "entry")
+
+    def __init__(self, entry: LoginEntry, added_hash: str | None, dropped: Sequence[StoredCredential]) -> None:
+        self.entry = entry
+        self.added_hash = added_hash
+        self.dropped = dropped
+
+    def changes(self) -> tuple[Change, ...]:
+        """The same for people and for the audit."""
+        key = f"{FILE_NAME} of {self.entry.login}"
+        gone = tuple(
+            Change("credential", f"{each.name} of {self.entry.login}", {"id": each.id}, None) for each in self.dropped
+        )
+        return gone + ((Change("credential", key, None, {}),) if self.added_hash is not None else ())
+
+
+def compare_passwords(
+    file: DirectoryFile,
+    stored: Mapping[EntityKey, Stored],
+    limits: Limits,
+    hasher: PasswordHasher,
+    now_ms: int,
+    source: object,
+    *,
+    dry_run: bool = False,
+) -> list[PasswordChange]:
+    """What ``file`` changes, ``verifications_max`` logins at once; SettingsError where the table above refuses.
+
+    ``stored``: the credentials of every principal there is.  ``dry_run``: nothing is hashed anew.
+    """
+
+    def compared(entry: LoginEntry) -> PasswordChange:
+        owned = stored.get((entry.kind, entry.key))
+        if entry.secret is None:
+            if owned is None:
+                raise directory_fault(
+                    source,
+                    entry.place,
+                    "this key is missing. Add it; only a login that is stored already keeps its credentials without.",
+                )
+            return PasswordChange(entry, None, ())
+        return _compared(entry, entry.secret, owned or (), limits, hasher, now_ms, source, dry_run)
+
+    with ThreadPoolExecutor(limits.verifications_max, thread_name_prefix="heliograph-hash") as executor:
+        futures = [executor.submit(compared, entry) for entry in file.logins()]
+        try:
+            found = [future.result() for future in futures]
+        except BaseException:
+            executor.shutdown(cancel_futures=True)  # the rest would take long
+            raise
+    return [change for change in found if change.dropped or change.added_hash is not None]
+
+
+def _compared(
+    entry: LoginEntry,
+    secret: Secret,
+    stored: Stored,
+    limits: Limits,
+    hasher: PasswordHasher,
+    now_ms: int,
+    source: object,
+    dry_run: bool,
+) -> PasswordChange:
+    matches = _matcher(entry, secret, hasher)
+    valid = [(each, hashed) for each, hashed in stored if each.is_valid(now_ms)]
+    ended = [(each, hashed) for each, hashed in stored if not each.is_valid(now_ms)][: limits.credentials_max]
+    match = next((each for each, hashed in valid if matches(hashed)), None)
+    replaced = [each for each, _ in valid if each.from_file and each.expires_ms is None and each is not match]
+    if match is not None:
+        return PasswordChange(entry, None, replaced)
+    if any(matches(hashed) for _, hashed in ended):
+        raise directory_fault(
+            source,
+            entry.place,
+            "it was revoked or has expired. Choose another one, or leave the key out to keep what is stored.",
+        )
+    if len(valid) - len(replaced) >= limits.credentials_max:
+        raise directory_fault(
+            source,
+            entry.place,
+            f"{entry.login!r} has {len(valid)} valid credentials (credentials_max). Revoke one of them first.",
+        )
+    return PasswordChange(entry, "" if dry_run else hash_secret(entry.kind, secret, hasher), replaced)
+
+
+def hash_secret(kind: str, secret: Secret, hasher: PasswordHasher) -> str:
+    """How the secret of a principal of that kind is stored."""
+    if kind == "operator":
+        return hash_token(secret.reveal())
+    return hasher.hash(secret.reveal().encode("utf-8", "surrogatepass"))
+
+
+def _matcher(entry: LoginEntry, secret: Secret, hasher: PasswordHasher) -> Callable[[str], bool]:
+    if entry.kind == "operator":
+        token = hash_token(secret.reveal())
+        return lambda hashed: compare_digest(token, hashed)
+    octets = secret.reveal().encode("utf-8", "surrogatepass")
+
+    def matches(hashed: str) -> bool:
+        try:
+            return hasher.verify(hashed, octets)
+        except (VerifyMismatchError, InvalidHashError, VerificationError):
+            return False
+
+    return matches
