@@ -25,7 +25,7 @@ PROTOCOL = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
 DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(
     ROOT.glob("docs/**/*.md")
 )
-COMMANDS = ("serve", "play", "subscribe", "explain", "demo")
+COMMANDS = ("serve", "apply", "export", "play", "subscribe", "explain", "demo")
 
 
 def rows(text: str, heading: str) -> list[list[str]]:
@@ -95,9 +95,9 @@ def leads_somewhere(document: Path, path: str, anchor: str) -> bool:
 
 # --- the catalogue of errors
 
-#: What the other side of a wire never sees: settings and files of the operator, the client's own.
+#: What no STOMP peer ever sees: settings, files and the database of the operator, the client's own.
 NOT_TOLD = {"errors.py", "directory/build.py", "directory/file.py", "directory/fault.py", "stomp/client_session.py"}
-NOT_TOLD_ROOMS = ("client/", "cli/")
+NOT_TOLD_ROOMS = ("client/", "cli/", "directory/store/")
 #: Wrapped into another message before it leaves the catalogue.
 WRAPPED = {"Invalid event type", "Unknown event type"}
 TYPES = {

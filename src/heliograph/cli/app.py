@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from heliograph import __version__
+from heliograph.cli.apply import apply
 from heliograph.cli.demo import demo
 from heliograph.cli.explain import explain
+from heliograph.cli.export import export
 from heliograph.cli.interrupt import Interrupted
 from heliograph.cli.play import play
 from heliograph.cli.serve import serve
@@ -25,7 +27,7 @@ app = App(
     help_format="plaintext",
     suppress_keyboard_interrupt=False,
 )
-for command in (serve, play, subscribe, explain, demo):
+for command in (serve, apply, export, play, subscribe, explain, demo):
     app.command(command)
 
 

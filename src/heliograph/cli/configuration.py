@@ -20,6 +20,7 @@ from msgspec.structs import fields
 
 from heliograph.cli.connection import CLIENT_VARIABLES
 from heliograph.directory.fault import did_you_mean
+from heliograph.directory.secret import Secret
 from heliograph.errors import SettingsError
 from heliograph.limits import Limits
 from heliograph.server.settings import Settings
@@ -41,7 +42,14 @@ class ServeSettings(Settings, frozen=True, forbid_unknown_fields=True):
 
 _TYPES: dict[str, Any] = {field.name: field.type for field in fields(ServeSettings) if field.name != "limits"}
 _LIMITS: dict[str, Any] = {field.name: field.type for field in fields(Limits)}
-_KINDS = {int: "a whole number", str: "text", bool: "true or false", Path: "a path", frozenset[str]: "a list of texts"}
+_KINDS = {
+    int: "a whole number",
+    str: "text",
+    bool: "true or false",
+    Path: "a path",
+    Secret: "text",
+    frozenset[str]: "a list of texts",
+}
 
 
 def gather(flags: Mapping[str, object], environment: Mapping[str, str], config: Path | None) -> ServeSettings:
@@ -132,7 +140,7 @@ def _converted(
         if name not in types:
             raise _fault(where, f"there is no such setting.{did_you_mean(name, types)}")
         try:
-            found[name] = msgspec.convert(value, types[name], strict=strict, dec_hook=_to_path)
+            found[name] = msgspec.convert(value, types[name], strict=strict, dec_hook=_from_text)
         except msgspec.ValidationError:
             raise _fault(where, f"{value!r} is not {_kind(types[name])}.") from None
         _check_range(where, name, found[name], is_limit=types is _LIMITS)
@@ -150,9 +158,11 @@ def _check_range(where: str, name: str, value: object, is_limit: bool) -> None:
         raise _fault(where, f"{value} is no port. Ports are 0 to 65535; 0 picks a free one.")
 
 
-def _to_path(kind: type, value: object) -> object:
+def _from_text(kind: type, value: object) -> object:
     if kind is Path and isinstance(value, str | Path):
         return Path(value)
+    if kind is Secret and isinstance(value, str):
+        return Secret(value)
     raise TypeError
 
 

@@ -27,9 +27,12 @@ class Flags:
     Parameters
     ----------
     apply
-        The directory file: systems, partners, services, and what each may do.
+        Make the directory what this file says, before anything else; without it the stored one is used.
     data_dir
-        Where events and settings are kept (default: data).
+        Where events and the directory are kept (default: data).
+    directory_url
+        The directory's database, such as postgresql://user@host/name, for several servers (default: SQLite in the
+        data directory). A password is better kept in the variable or in ~/.pgpass.
     fsync
         always: a receipt means on disk; interval: written, and a power cut may cost a second (default: always).
     host
@@ -52,6 +55,7 @@ class Flags:
 
     apply: Path | None = None
     data_dir: Path | None = None
+    directory_url: str | None = None
     fsync: Literal["always", "interval"] | None = None
     host: str | None = None
     stomp_port: int | None = None
@@ -95,13 +99,7 @@ def serve(*, flags: Flags = _NO_FLAGS, config: Path | None = None) -> int:
 
 
 async def _serve(settings: Settings) -> None:
-    import structlog
-
     async with running(settings) as server:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, server.reload_certificate)
         print(f"heliograph {__version__} listening on {', '.join(server.addresses)}", flush=True)
-        if settings.apply is None:
-            structlog.get_logger("heliograph.cli").warning(
-                "nobody can log in", detail="there is no directory; give one with --apply"
-            )
         await asyncio.Event().wait()

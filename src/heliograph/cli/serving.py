@@ -27,8 +27,10 @@ _GC_THRESHOLDS = (50_000, 20, 20)
 def require_server_parts() -> None:
     """ServerError that says how to get them, where the client alone is installed."""
     try:
+        import alembic  # noqa: F401
         import argon2  # noqa: F401
         import picows  # noqa: F401
+        import sqlalchemy  # noqa: F401
         import structlog  # noqa: F401
         import uvloop  # noqa: F401
     except ModuleNotFoundError as error:

@@ -11,8 +11,11 @@ import structlog
 
 from heliograph.broker.broker import Broker
 from heliograph.directory.build import build_directory
-from heliograph.directory.credentials import Authenticator, hash_all
+from heliograph.directory.credentials import Authenticator
 from heliograph.directory.file import DirectoryFile, read_directory_file
+from heliograph.directory.store.database import url_in
+from heliograph.directory.store.store import DirectoryStore, Snapshot
+from heliograph.directory.store.watcher import Watcher
 from heliograph.engine.embedded.engine import EmbeddedEngine
 from heliograph.engine.embedded.log.file_store import FileStore
 from heliograph.errors import ServerError, SettingsError
@@ -50,11 +53,17 @@ class Server:
         """Apply the directory, open the engine, listen.  SettingsError where something given does not fit."""
         settings = self.settings
         self._tls = tls_context(settings)
-        file = read_directory_file(settings.apply) if settings.apply else DirectoryFile()
         limits = settings.limits
-        directory = build_directory(file, limits, settings.apply)
+        wanted = read_directory_file(settings.apply) if settings.apply else None
+        if wanted is not None:
+            build_directory(wanted, limits, settings.apply)  # before anything is opened
         self._engine = EmbeddedEngine(limits, FileStore(settings.data_dir), settings.fsync)
-        self._authenticator = Authenticator(directory, await hash_all(file.secrets(), limits), limits)
+        url = settings.directory_url or url_in(settings.data_dir)
+        self._store = await asyncio.to_thread(DirectoryStore.open, url, limits)
+        snapshot = await self._load_directory(wanted)
+        directory = snapshot.directory
+        self._authenticator = Authenticator(directory, snapshot.hashed, limits)
+        self._watcher = Watcher(self._store, limits, self.on_directory, self._authenticator.take_used)
         loop = asyncio.get_running_loop()
         self._hub = Hub(Broker(self._engine, directory, limits), self._authenticator, limits, loop)
         await self._engine.start()
@@ -62,7 +71,14 @@ class Server:
         _allow_many_files()
         await self._listen()
         self._sweeper.start()
+        self._watcher.start(snapshot.revision)
+        if not directory.principals:
+            log.warning("nobody can log in", detail="the directory is empty; fill it with --apply")
         log.info("started", exchanges=len(directory.exchanges), principals=len(directory.principals))
+
+    def on_directory(self, snapshot: Snapshot) -> None:
+        """The directory has changed, here or on another node: from now on this is what logins see."""
+        self._authenticator.replace(snapshot.directory, snapshot.hashed)
 
     async def stop(self) -> None:
         """Drain: accept nothing new, answer what has come, tell every client, then close."""
@@ -76,8 +92,10 @@ class Server:
             await asyncio.sleep(0.02)
         for connection in list(self._hub.connections):
             connection.link.abort()
+        await self._watcher.stop()
         await self._engine.stop()
         self._authenticator.close()
+        self._store.close()
 
     def reload_certificate(self) -> None:
         """Read certificate and key again (SIGHUP); the old ones stay where the new do not fit."""
@@ -89,6 +107,18 @@ class Server:
             log.error("certificate not reloaded", detail=str(error))
         else:
             log.info("certificate reloaded")
+
+    async def _load_directory(self, wanted: DirectoryFile | None) -> Snapshot:
+        """What is stored, after applying what is wanted."""
+        try:
+            if wanted is not None:
+                source = self.settings.apply
+                diff = await asyncio.to_thread(self._store.apply, wanted, f"serve --apply {source}", source)
+                log.info("directory applied", changes=len(diff.changes))
+            return await asyncio.to_thread(self._store.load)
+        except BaseException:
+            self._store.close()
+            raise
 
     async def _listen(self) -> None:
         settings, hub = self.settings, self._hub

@@ -8,15 +8,20 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+from heliograph.directory.secret import Secret
 from heliograph.errors import SettingsError
 from heliograph.limits import Limits
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
-    """One server.  Ports: 0 picks a free one; ``tcp_port`` None leaves the plain TCP listener off."""
+    """One server.  Ports: 0 picks a free one; ``tcp_port`` None leaves the plain TCP listener off.
+
+    ``directory_url``: the directory's database, which may name a password; None: a file in ``data_dir``.
+    """
 
     apply: Path | None = None
     data_dir: Path = Path("data")
+    directory_url: Secret | None = None
     fsync: Literal["always", "interval"] = "always"
     host: str = "127.0.0.1"
     stomp_port: int = 8674

@@ -24,6 +24,7 @@ from heliograph.directory.secret import Secret
 from heliograph.directory.store.diff import Change
 from heliograph.directory.store.entities import EntityKey
 from heliograph.directory.store.reading import StoredCredential
+from heliograph.errors import ServerError
 from heliograph.limits import Limits
 
 #: What a credential is called that a file has made.
@@ -60,13 +61,17 @@ def compare_passwords(
     source: object,
     *,
     dry_run: bool = False,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> list[PasswordChange]:
     """What ``file`` changes, ``verifications_max`` logins at once; SettingsError where the table above refuses.
 
     ``stored``: the credentials of every principal there is.  ``dry_run``: nothing is hashed anew.
+    ``stopped``: whether to give up, with a ServerError, since thousands of logins take minutes.
     """
 
     def compared(entry: LoginEntry) -> PasswordChange:
+        if stopped():
+            raise ServerError("Directory closed", "It was closed before the file was applied.")
         owned = stored.get((entry.kind, entry.key))
         if entry.secret is None:
             if owned is None:

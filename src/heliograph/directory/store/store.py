@@ -67,6 +67,7 @@ class DirectoryStore:
         self._now = now
         self._engine: Engine = database.connect(url, limits)
         self._unknown = ""
+        self._closed = False
 
     @classmethod
     def open(cls, url: Secret, limits: Limits, *, hasher: PasswordHasher | None = None) -> DirectoryStore:
@@ -84,7 +85,8 @@ class DirectoryStore:
         upgrade(self._engine)
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; an ``apply`` in another thread gives up."""
+        self._closed = True
         self._engine.dispose()
 
     # --- reading
@@ -168,7 +170,14 @@ class DirectoryStore:
             new |= {key: entity for key, entity in old.items() if key[0] == "operator"}
             self._check_operators(wanted, file, source)
         passwords = compare_passwords(
-            wanted, stored, self._limits, self._hasher, self._now_ms(), source, dry_run=dry_run
+            wanted,
+            stored,
+            self._limits,
+            self._hasher,
+            self._now_ms(),
+            source,
+            dry_run=dry_run,
+            stopped=lambda: self._closed,
         )
         return _Comparison(revision, compare(old, new), passwords)
 
