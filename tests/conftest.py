@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import postgresql
+
 ROOT = Path(__file__).resolve().parent.parent
 LONG_TIMEOUT_S = 1_800
 
@@ -21,6 +23,7 @@ NEEDS = {
         "Node.js and its modules: `npm ci` in tests/blackbox/js",
     ),
     "needs_rabbitmq": (lambda: shutil.which("rabbitmq-server"), "Debian's package rabbitmq-server"),
+    "needs_postgresql": (postgresql.binaries, "Debian's package postgresql"),
     "needs_nats": (lambda: shutil.which("nats-server"), "Debian's package nats-server"),
 }
 

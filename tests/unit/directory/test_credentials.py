@@ -149,6 +149,84 @@ async def test_a_principal_without_a_hash_cannot_log_in(make: Make, hasher: Coun
     assert hasher.passwords == [b"whatever"]
 
 
+# --- several credentials, and changes of the directory
+
+
+def stored(hasher: CountingHasher, *passwords: str, expires_ms: int | None = None) -> tuple[Credential, ...]:
+    return tuple(Credential(number, hasher.hash(text), expires_ms) for number, text in enumerate(passwords, start=1))
+
+
+async def test_each_of_several_credentials_lets_in(make: Make, hasher: CountingHasher) -> None:
+    authenticator = make(hashed=HashedSecrets({OPS: stored(hasher, "a", "b")}, hasher.hash("unknown")))
+    assert [(await authenticator.log_in(OPS, each)).credential_id for each in ("a", "b")] == [1, 2]
+    await refusal(authenticator, OPS, "c")
+
+
+async def test_the_work_is_the_same_for_all_that_fail_however_many_each_has(make: Make, hasher: CountingHasher) -> None:
+    several = {OPS: stored(hasher, "a", "b", "c"), "acme": stored(hasher, "d")}
+    authenticator = make(hashed=HashedSecrets(several, hasher.hash("unknown")))
+    for login, password in ((OPS, "x"), ("acme", "x"), ("archiver", "x"), ("nobody", "x"), (OPS, "x" * 1025)):
+        hasher.passwords.clear()
+        await refusal(authenticator, login, password)
+        assert len(hasher.passwords) == 3, login
+    await refusal(authenticator, "nobody", "unknown")
+
+
+async def test_an_expired_one_lets_nobody_in_not_even_when_it_is_remembered(
+    read: Callable[[str], DirectoryFile], example: str, hasher: CountingHasher
+) -> None:
+    now_s = 1_000.0
+    hashed = HashedSecrets({OPS: stored(hasher, "a", expires_ms=1_000_500)}, hasher.hash("unknown"))
+    directory = build_directory(read(example))
+    authenticator = Authenticator(directory, hashed, Limits(), hasher=hasher, wall=lambda: now_s)
+    assert (await authenticator.log_in(OPS, "a")).credential_id == 1
+    assert authenticator.is_valid(OPS, 1)
+    now_s = 1_000.5
+    assert not authenticator.is_valid(OPS, 1)
+    await refusal(authenticator, OPS, "a")
+    assert authenticator.take_used() == {1: 1_000_000}
+    assert authenticator.take_used() == {}
+    authenticator.close()
+
+
+async def test_a_withdrawn_one_lets_nobody_in_and_a_new_one_does(
+    make: Make, read: Callable[[str], DirectoryFile], example: str, hasher: CountingHasher
+) -> None:
+    authenticator = make(hashed=HashedSecrets({OPS: stored(hasher, "a", "b")}, hasher.hash("unknown")))
+    await authenticator.log_in(OPS, "a")
+    await authenticator.log_in(OPS, "b")
+    hasher.passwords.clear()
+    kept = Credential(2, hasher.hash("b"))
+    new = (Credential(3, hasher.hash("c")), kept)
+    authenticator.replace(build_directory(read(example)), HashedSecrets({OPS: new}, hasher.hash("unknown")))
+    assert (await authenticator.log_in(OPS, "b")).credential_id == 2
+    assert hasher.passwords == [], "who was verified a moment ago still is"
+    await refusal(authenticator, OPS, "a")
+    assert (await authenticator.log_in(OPS, "c")).credential_id == 3
+
+
+async def test_a_verification_that_runs_is_measured_by_the_new_directory(
+    make: Make, read: Callable[[str], DirectoryFile], example: str, hasher: CountingHasher
+) -> None:
+    authenticator = make()
+    hasher.go_on.clear()
+    login = asyncio.create_task(authenticator.authenticate(OPS, PASSWORD))
+    async with asyncio.timeout(5):
+        while not hasher.passwords:
+            await asyncio.sleep(0.001)
+    disabled = example.replace("id = 7", "id = 7\ndisabled = true")
+    authenticator.replace(build_directory(read(disabled)), await hash_all(read(example).secrets(), Limits(), hasher))
+    hasher.go_on.set()
+    with pytest.raises(LoginError, match="Access refused"):
+        await login
+
+
+async def test_a_damaged_hash_does_not_shut_out_the_others(make: Make, hasher: CountingHasher) -> None:
+    both = (Credential(1, "$argon2id$damaged"), Credential(2, hasher.hash("b")))
+    authenticator = make(hashed=HashedSecrets({OPS: both}, hasher.hash("x")))
+    assert (await authenticator.log_in(OPS, "b")).credential_id == 2
+
+
 # --- remembering
 
 

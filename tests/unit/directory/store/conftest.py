@@ -1,0 +1,89 @@
+"""Stores on both databases, with a cheap hasher and a clock that a test moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from heliograph.directory.secret import Secret
+from heliograph.directory.store.database import url_in
+from heliograph.directory.store.store import DirectoryStore
+from heliograph.limits import Limits
+from tests import postgresql
+from tests.conftest import NEEDS, require
+from tests.unit.directory.conftest import CountingHasher
+
+
+class Clock:
+    """Seconds since the epoch that a test moves."""
+
+    def __init__(self) -> None:
+        self.now_s = 1_795_000_000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    @property
+    def now_ms(self) -> int:
+        return int(self.now_s * 1000)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """A private PostgreSQL for the whole run."""
+    present, what = NEEDS["needs_postgresql"]
+    require(present(), what)
+    with postgresql.running() as url:
+        yield url
+
+
+@pytest.fixture
+def postgresql_url(server_url: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """An empty database of the test's own."""
+    engine = create_engine(server_url, isolation_level="AUTOCOMMIT")
+    name = f"test_{abs(hash(request.node.nodeid))}"
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield server_url.rpartition("/")[0] + f"/{name}"
+    with engine.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs_postgresql)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Secret:
+    """Of an empty database, of one kind after the other."""
+    if request.param == "sqlite":
+        return url_in(tmp_path / "data")
+    return Secret(request.getfixturevalue("postgresql_url"))
+
+
+Open = Callable[..., DirectoryStore]
+
+
+@pytest.fixture
+def open_store(url: Secret, hasher: CountingHasher, clock: Clock) -> Iterator[Open]:
+    """``open_store(**limits)``: another store on the same database, as another node has it."""
+    stores: list[DirectoryStore] = []
+
+    def open_one(**limits: int) -> DirectoryStore:
+        stores.append(DirectoryStore(url, Limits(**limits), hasher=hasher, now=clock))
+        stores[-1].migrate()
+        return stores[-1]
+
+    yield open_one
+    for store in stores:
+        store.close()
+
+
+@pytest.fixture
+def store(open_store: Open) -> DirectoryStore:
+    return open_store()

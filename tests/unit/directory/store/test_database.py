@@ -1,0 +1,116 @@
+"""Opening the database: tables, migrations, two nodes at once, and faults that tell no password."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+
+from heliograph.directory.secret import Secret
+from heliograph.directory.store import database
+from heliograph.directory.store.store import DirectoryStore
+from heliograph.directory.store.tables import metadata
+from heliograph.errors import ServerError, SettingsError
+from heliograph.limits import Limits
+
+MIGRATE = """
+import sys
+from heliograph.directory.secret import Secret
+from heliograph.directory.store.store import DirectoryStore
+from heliograph.limits import Limits
+store = DirectoryStore(Secret(sys.argv[1]), Limits())
+print("ready", flush=True)
+sys.stdin.readline()
+store.migrate()
+print(store.revision())
+"""
+
+
+def test_the_migrations_make_the_tables_of_the_source(store: DirectoryStore):
+    with store._engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_migrating_again_changes_nothing(store: DirectoryStore):
+    store.migrate()
+    assert store.revision() == 0
+
+
+def test_two_nodes_may_start_at_once(url: Secret):
+    starting = [
+        subprocess.Popen(
+            [sys.executable, "-c", MIGRATE, url.reveal()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(3)
+    ]
+    try:
+        for process in starting:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        for process in starting:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        assert [process.communicate(timeout=30)[0] for process in starting] == ["0\n"] * 3
+        assert [process.returncode for process in starting] == [0] * 3
+    finally:
+        for process in starting:
+            process.kill()
+            process.communicate()
+
+
+def test_tables_of_a_newer_version_are_left_alone(store: DirectoryStore):
+    with store._engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(SettingsError, match="newer version of heliograph"):
+        store.migrate()
+
+
+def test_the_file_is_for_its_owner_alone(tmp_path: Path):
+    store = DirectoryStore.open(database.url_in(tmp_path / "new"), Limits())
+    store.revision()
+    for path in (tmp_path / "new").iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+    store.close()
+
+
+def test_sqlite_is_set_up(tmp_path: Path):
+    store = DirectoryStore.open(database.url_in(tmp_path), Limits(directory_busy_ms_max=1234))
+    with store._engine.connect() as connection:
+        pragmas = {
+            name: connection.execute(text(f"PRAGMA {name}")).scalar_one()
+            for name in ("journal_mode", "foreign_keys", "busy_timeout", "synchronous")
+        }
+    store.close()
+    assert pragmas == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 1234, "synchronous": 2}
+
+
+@pytest.mark.parametrize(
+    "url", ["", "nothing", "mysql://user:canary@host/name", "sqlite://", "postgresql+asyncpg://user:canary@host/name"]
+)
+def test_what_is_no_url_of_ours_is_refused_and_not_quoted(url: str):
+    with pytest.raises(SettingsError, match="postgresql://user@host") as caught:
+        DirectoryStore(Secret(url), Limits())
+    assert "canary" not in repr(caught.value)
+
+
+def test_a_database_that_is_not_there_is_said_so_without_its_password():
+    url = Secret("postgresql://user:canary@127.0.0.1:1/name")
+    with pytest.raises(ServerError, match="Directory unavailable") as caught:
+        DirectoryStore.open(url, Limits(directory_busy_ms_max=2_000))
+    assert "canary" not in str(caught.value) + repr(caught.value.__cause__)
+
+
+def test_a_file_that_cannot_be_used_is_named(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SettingsError, match="Directory unavailable"):
+        DirectoryStore.open(database.url_in(tmp_path / "file"), Limits())
+    (tmp_path / database.FILE_NAME).write_bytes(b"no database " * 100)
+    with pytest.raises(ServerError, match="not a database"):
+        DirectoryStore.open(database.url_in(tmp_path), Limits())

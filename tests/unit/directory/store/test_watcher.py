@@ -1,0 +1,103 @@
+"""Changes reach the event loop; a database that is away does not end it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from heliograph.directory.file import DirectoryFile
+from heliograph.directory.store.store import DirectoryStore, Snapshot
+from heliograph.directory.store.watcher import Watcher
+from heliograph.errors import ServerError
+from heliograph.limits import Limits
+from tests.unit.directory.store.conftest import Open
+
+QUICK = Limits(directory_poll_ms=5, last_used_interval_ms=5)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def file(read: Callable[[str], DirectoryFile], example: str) -> DirectoryFile:
+    return read(example)
+
+
+async def test_a_change_by_another_node_is_told_on_the_loop(open_store: Open, file: DirectoryFile):
+    here, there = open_store(), open_store()
+    seen: list[Snapshot] = []
+    where: set[int] = set()
+
+    def changed(snapshot: Snapshot) -> None:
+        seen.append(snapshot)
+        where.add(threading.get_ident())
+
+    watcher = Watcher(here, QUICK, changed, dict)
+    watcher.start(here.revision())
+    await asyncio.to_thread(there.apply, file, "test")
+    await until(lambda: seen)
+    await asyncio.to_thread(there.apply, DirectoryFile(), "test")
+    await until(lambda: len(seen) == 2)
+    await watcher.stop()
+    assert [each.revision for each in seen] == [1, 2]
+    assert ["acme" in each.directory.principals for each in seen] == [True, False]
+    assert where == {threading.get_ident()}
+
+
+async def test_nothing_is_told_while_nothing_changes(store: DirectoryStore, monkeypatch: pytest.MonkeyPatch):
+    asked: list[int] = []
+    revision = store.revision
+
+    def counted() -> int:
+        asked.append(revision())
+        return asked[-1]
+
+    monkeypatch.setattr(store, "revision", counted)
+    monkeypatch.setattr(store, "load", lambda: pytest.fail("nothing has changed"))
+    watcher = Watcher(store, QUICK, lambda snapshot: pytest.fail("nothing has changed"), dict)
+    watcher.start(0)
+    await until(lambda: len(asked) >= 3)
+    await watcher.stop()
+
+
+async def test_a_database_that_is_away_is_asked_again(
+    store: DirectoryStore, file: DirectoryFile, monkeypatch: pytest.MonkeyPatch
+):
+    revision = store.revision
+    faults: list[None] = []
+    seen: list[Snapshot] = []
+
+    def away() -> int:
+        faults.append(None)
+        raise ServerError("Directory unavailable", "Away.")
+
+    monkeypatch.setattr(store, "revision", away)
+    watcher = Watcher(store, QUICK, seen.append, dict)
+    watcher.start(0)
+    await until(lambda: len(faults) >= 3)
+    monkeypatch.setattr(store, "revision", revision)
+    await asyncio.to_thread(store.apply, file, "test")
+    await until(lambda: seen)
+    await watcher.stop()
+
+
+async def test_last_uses_are_written_in_between_and_at_the_end(store: DirectoryStore, file: DirectoryFile):
+    await asyncio.to_thread(store.apply, file, "test")
+    credential = store.credentials("acme")[0].id
+    used: list[dict[int, int]] = [{credential: 5}]
+
+    def take() -> dict[int, int]:
+        return used.pop() if used else {}
+
+    watcher = Watcher(store, QUICK, lambda snapshot: None, take)
+    watcher.start(store.revision())
+    await until(lambda: store.credentials("acme")[0].last_used_ms == 5)
+    used.append({credential: 7})
+    await watcher.stop()
+    assert store.credentials("acme")[0].last_used_ms == 7
