@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,30 @@ def require(present: object, what: str) -> None:
 def require_fixture():
     """``require(present, what)``, for what only the test itself can tell; the markers ``needs_*`` say the rest."""
     return require
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """A private PostgreSQL for the whole run."""
+    present, what = NEEDS["needs_postgresql"]
+    require(present(), what)
+    with postgresql.running() as url:
+        yield url
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """An empty database of the test's own."""
+    from sqlalchemy import create_engine, text  # of the server's parts, like this test
+
+    engine = create_engine(postgresql_server, isolation_level="AUTOCOMMIT")
+    name = f"test_{abs(hash(request.node.nodeid))}"
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield postgresql_server.rpartition("/")[0] + f"/{name}"
+    with engine.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

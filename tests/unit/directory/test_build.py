@@ -227,3 +227,34 @@ def test_the_limits_of_the_server_hold_for_the_patterns_of_services(read: Read, 
     file = read(example.replace("v24/#", "v24/#.a.#"))
     with pytest.raises(SettingsError, match="pattern_hashes_max is 1"):
         build_directory(file, Limits(pattern_hashes_max=1))
+
+
+# --- what came with the database
+
+
+def test_a_disabled_partner_cannot_log_in_and_keeps_its_accounts(build: Build, example: str) -> None:
+    directory = build(example.replace("id = 7", "id = 7\ndisabled = true"))
+    assert "ops@northwind.example" not in directory.principals
+    assert directory.disabled == {"ops@northwind.example"}
+    assert directory.accounts[12345].partner_id == 7
+
+
+def test_an_exchange_may_have_its_own_retention(build: Build, example: str) -> None:
+    kept = 'name = "acme"\nretention = { face_v24 = { log_ms_max = 5 } }'
+    exchanges = build(example.replace('name = "acme"', kept, 1)).exchanges
+    assert (exchanges["acme_face_v24"].log_ms_max, exchanges["acme_face_v24"].log_bytes_max) == (5, None)
+    assert exchanges["acme_event_v24"].log_ms_max is None
+
+
+@pytest.mark.parametrize(
+    ("retention", "fault"),
+    [
+        ("{ user_v24 = { log_ms_max = 5 } }", r"retention\.user_v24: 'user_v24' is not switched on"),
+        ("{ face_v24 = { log_ms_max = 0 } }", r"retention\.face_v24\.log_ms_max: 0 keeps nothing"),
+        ("{ face_v24 = { log_ms = 5 } }", r"log_ms: unknown key\. Did you mean 'log_ms_max'"),
+        ('{ face_v24 = { log_ms_max = "5" } }', r"expected an integer, found a string"),
+    ],
+)
+def test_a_retention_that_does_not_fit_is_named(build: Build, example: str, retention: str, fault: str) -> None:
+    with pytest.raises(SettingsError, match=fault):
+        build(example.replace('name = "acme"', f'name = "acme"\nretention = {retention}', 1))

@@ -6,14 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
 
 from heliograph.directory.secret import Secret
 from heliograph.directory.store.database import url_in
 from heliograph.directory.store.store import DirectoryStore
 from heliograph.limits import Limits
-from tests import postgresql
-from tests.conftest import NEEDS, require
 from tests.unit.directory.conftest import CountingHasher
 
 
@@ -34,28 +31,6 @@ class Clock:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
-
-
-@pytest.fixture(scope="session")
-def server_url() -> Iterator[str]:
-    """A private PostgreSQL for the whole run."""
-    present, what = NEEDS["needs_postgresql"]
-    require(present(), what)
-    with postgresql.running() as url:
-        yield url
-
-
-@pytest.fixture
-def postgresql_url(server_url: str, request: pytest.FixtureRequest) -> Iterator[str]:
-    """An empty database of the test's own."""
-    engine = create_engine(server_url, isolation_level="AUTOCOMMIT")
-    name = f"test_{abs(hash(request.node.nodeid))}"
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield server_url.rpartition("/")[0] + f"/{name}"
-    with engine.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    engine.dispose()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs_postgresql)])

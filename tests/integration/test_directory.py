@@ -1,0 +1,168 @@
+"""The stored directory as an operator has it: restarts, credentials that come and go, apply and export."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from heliograph.client import ServerRefused, connect
+from heliograph.directory.secret import Secret
+from heliograph.directory.store.database import url_in
+from heliograph.directory.store.store import DirectoryStore
+from heliograph.limits import Limits
+from tests.integration.conftest import ACME, NORTHWIND, Process, Start, address
+
+OPS, PASSWORD = NORTHWIND["HELIOGRAPH_LOGIN"], NORTHWIND["HELIOGRAPH_PASSWORD"]
+WITHIN_S = 20
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs_postgresql)])
+def environment(request: pytest.FixtureRequest) -> dict[str, str]:
+    """What the commands must be told: nothing, or the URL."""
+    if request.param == "sqlite":
+        return {}
+    return {"HELIOGRAPH_DIRECTORY_URL": request.getfixturevalue("postgresql_url")}
+
+
+@pytest.fixture
+def store(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[[], DirectoryStore]]:
+    """Opens the directory of the commands from here, as another node would."""
+    stores: list[DirectoryStore] = []
+
+    def open_store() -> DirectoryStore:
+        url = environment.get("HELIOGRAPH_DIRECTORY_URL")
+        stores.append(DirectoryStore.open(Secret(url) if url else url_in(tmp_path / "data"), Limits()))
+        return stores[-1]
+
+    yield open_store
+    for each in stores:
+        each.close()
+
+
+Run = Callable[..., tuple[int, list[str], list[str]]]
+
+
+@pytest.fixture
+def run(start: Start, environment: dict[str, str]) -> Run:
+    """Run a command to its end: exit code, output, errors."""
+
+    def run_command(*arguments: str) -> tuple[int, list[str], list[str]]:
+        process = start(*arguments, **environment)
+        return process.ended(), process.lines, process.errors
+
+    return run_command
+
+
+def serve(start: Start, environment: dict[str, str], *arguments: str) -> Process:
+    server = start("serve", "--stomp-port", "0", *arguments, **environment)
+    server.line()
+    return server
+
+
+async def lets_in(server: Process, login: str, password: str) -> bool:
+    try:
+        async with connect(address(server), login, password):
+            return True
+    except ServerRefused as refused:
+        assert "Access refused" in str(refused)
+        return False
+
+
+async def until_in(server: Process, login: str, password: str, wanted: bool) -> None:
+    """A server looks every second; wait until it has."""
+    async with asyncio.timeout(WITHIN_S):
+        while await lets_in(server, login, password) is not wanted:
+            await asyncio.sleep(0.1)
+
+
+async def test_a_restart_keeps_the_directory(
+    start: Start, directory: Path, environment: dict[str, str], tmp_path: Path
+):
+    server = serve(start, environment, "--apply", "directory.toml")
+    assert await lets_in(server, OPS, PASSWORD)
+    assert server.stop() == 0
+    directory.unlink()
+    server = serve(start, environment)
+    assert await lets_in(server, OPS, PASSWORD)
+    assert not await lets_in(server, OPS, "wrong")
+    assert server.stop() == 0
+    text = "\n".join(server.errors)
+    assert "nobody can log in" not in text
+    assert (tmp_path / "data/directory.sqlite").exists() is not bool(environment)
+    if not environment:
+        assert stat.S_IMODE((tmp_path / "data/directory.sqlite").stat().st_mode) == 0o600
+
+
+async def test_a_credential_is_rotated_and_the_old_one_revoked_while_the_server_runs(
+    start: Start, directory: Path, environment: dict[str, str], store: Callable[[], DirectoryStore]
+):
+    server = serve(start, environment, "--apply", "directory.toml")
+    assert await lets_in(server, OPS, PASSWORD)
+    stored = store()
+    old = stored.credentials(OPS)[0]
+    stored.add_credential(OPS, "second", Secret("a new password"), "ann")
+    await until_in(server, OPS, "a new password", True)
+    assert await lets_in(server, OPS, PASSWORD), "both are valid"
+    stored.revoke_credential(OPS, old.id, "ann")
+    await until_in(server, OPS, PASSWORD, False)
+    assert await lets_in(server, OPS, "a new password")
+    assert server.stop() == 0
+    assert {each.name: each.last_used_ms is not None for each in stored.credentials(OPS)} == {
+        "second": True,
+        "file": True,
+    }
+    text = "\n".join(server.errors)
+    assert not [secret for secret in (PASSWORD, "a new password", "argon2id") if secret in text]
+
+
+async def test_what_apply_changes_is_seen_by_a_server_that_runs(
+    start: Start, directory: Path, environment: dict[str, str], run: Run
+):
+    server = serve(start, environment)
+    assert any("nobody can log in" in line for line in server.errors)
+    assert not await lets_in(server, ACME["HELIOGRAPH_SYSTEM"], ACME["HELIOGRAPH_SECRET"])
+    code, lines, _ = run("apply", "directory.toml", "--dry-run")
+    assert code == 0
+    assert "+ partner 7" in lines
+    assert run("apply", "directory.toml")[:2] == (0, lines)
+    assert run("apply", "directory.toml")[:2] == (0, ["nothing to change"])
+    await until_in(server, ACME["HELIOGRAPH_SYSTEM"], ACME["HELIOGRAPH_SECRET"], True)
+
+
+def test_an_export_is_applied_again_without_a_change(directory: Path, run: Run):
+    run("apply", "directory.toml")
+    code, lines, errors = run("export")
+    assert (code, errors) == (0, [])
+    assert not [secret for secret in (PASSWORD, ACME["HELIOGRAPH_SECRET"]) if secret in "\n".join(lines)]
+    directory.write_text("\n".join(lines))
+    assert run("apply", "directory.toml")[:2] == (0, ["nothing to change"])
+    directory.write_text("\n".join(lines).replace('"Contoso Guard"', '"Contoso"'))
+    changed = ["~ partner 9", '    name: "Contoso Guard" -> "Contoso"']
+    assert run("apply", "directory.toml", "--dry-run")[:2] == (0, changed)
+    assert run("apply", "directory.toml")[:2] == (0, changed)
+
+
+def test_a_directory_that_is_not_there_is_said_so(start: Start):
+    process = start("export")
+    assert process.ended() == 2
+    assert process.errors == [
+        "heliograph: No directory: there is no data/directory.sqlite. Name the server's with --data-dir."
+    ]
+    process = start("serve", "--stomp-port", "0", "--directory-url", "mysql://user:canary@host/name")
+    assert process.ended() == 2
+    assert "'mysql' is no database that is known here" in process.errors[-1]
+    assert "canary" not in "\n".join(process.errors)
+
+
+def test_a_secret_that_is_missing_is_named(start: Start, directory: Path):
+    directory.write_text(directory.read_text().replace('secret = "producer-secret"\n', ""))
+    process = start("apply", "directory.toml")
+    assert process.ended() == 2
+    assert process.errors == [
+        "heliograph: Bad directory: directory.toml: systems[0].secret: this key is missing. Add it; only a login that "
+        "is stored already keeps its credentials without."
+    ]
