@@ -53,7 +53,7 @@ def main() -> None:
     environment = os.environ | {"HELIOGRAPH_LIMITS_LINGER_MS_MAX": "100"}
     heliograph = str(Path(sys.executable).with_name("heliograph"))
     command = [heliograph, "serve", "--apply", str(DIRECTORY), "--stomp-port", "0", "--tcp-port", "0",
-               "--log-level", "error"]  # fmt: skip
+               "--http-port", "0", "--log-level", "error"]  # fmt: skip
     with tempfile.TemporaryDirectory() as place:
         server = subprocess.Popen(command, cwd=place, env=environment, stdout=subprocess.PIPE, text=True)
         try:

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 bench=${BENCH_DIR:-../shared/bench}
 [[ -f $bench/versus.py ]] || { echo "no load generator in $bench; set BENCH_DIR" >&2; exit 2; }
 folder=$(mktemp -d)
-.venv/bin/heliograph serve --apply benches/directory.toml --data-dir "$folder/data" --stomp-port 0 --log-level warning \
+.venv/bin/heliograph serve --apply benches/directory.toml --data-dir "$folder/data" --stomp-port 0 --http-port 0 --log-level warning \
   >"$folder/out" 2>"$folder/err" &
 server=$!
 trap 'kill $server 2>/dev/null; wait $server 2>/dev/null; cat "$folder/err" >&2; rm -rf "$folder"' EXIT

@@ -78,6 +78,17 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     credentials_max: int = 8  #: valid ones of one principal: a wrong password is compared with that many at most
     token_bytes_min: int = 32  #: of an operator's token: it is looked up by a fast hash, so it must not be guessable
 
+    # --- HTTP
+    http_connections_max: int = 1_024
+    http_head_ms_max: int = 5_000  #: from accept, or the first octet of a further request, to the end of its head
+    http_request_ms_max: int = 60_000  #: from the head to the end of the answer; a stream of events too
+    http_body_bytes_max: int = 8_388_608  #: held in memory; an array of events as well
+    ingest_bytes_max: int = 134_217_728  #: of a stream of events, which is never held as a whole
+    ingest_items_max: int = 100_000  #: events of one request; each has a line in the answer
+    page_items_max: int = 200  #: of one answer, as the vendor's Events API
+    page_items_default: int = 50
+    idempotency_key_bytes_max: int = 255
+
     # --- the directory's database
     directory_poll_ms: int = 1_000  #: how often a node looks for changes; they are to be seen within 5 s
     directory_busy_ms_max: int = 10_000  #: another node writes, or migrates

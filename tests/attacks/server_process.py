@@ -41,7 +41,7 @@ class Server:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HELIOGRAPH_")}
         environment |= {f"HELIOGRAPH_LIMITS_{name.upper()}": str(value) for name, value in limits.items()}
         heliograph = str(Path(sys.executable).with_name("heliograph"))  # what the package installs
-        ports = ("--stomp-port", "0", "--tcp-port", "0")
+        ports = ("--stomp-port", "0", "--tcp-port", "0", "--http-port", "0")
         command = [heliograph, "serve", "--apply", str(directory), *ports, "--log-level", "debug", *flags]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(command, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=log)
@@ -53,7 +53,9 @@ class Server:
             raise
         if files_max:
             resource.prlimit(self.pid, resource.RLIMIT_NOFILE, (files_max, files_max))
-        self.websocket, self.tcp = (("127.0.0.1", int(port)) for port in re.findall(r"127\.0\.0\.1:(\d+)", self.line))
+        self.websocket, self.tcp, self.http = (
+            ("127.0.0.1", int(port)) for port in re.findall(r"127\.0\.0\.1:(\d+)", self.line)
+        )
 
     @property
     def log(self) -> Path:

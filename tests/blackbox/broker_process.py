@@ -21,6 +21,7 @@ class BrokerProcess:
     def __init__(self, room: Path, *flags: str, **variables: str) -> None:
         self.log = room / "serve.log"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HELIOGRAPH_")}
+        environment["HELIOGRAPH_HTTP_PORT"] = "0"
         command = [str(COMMAND), "serve", "--apply", str(DIRECTORY), "--stomp-port", "0", "--tcp-port", "0", *flags]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -28,7 +29,7 @@ class BrokerProcess:
             )
         try:
             self.line = self._first_line()
-            self.ws_url, self.tcp_url = re.findall(r"\S+://[^\s,]+", self.line)
+            self.ws_url, self.tcp_url, _ = re.findall(r"\S+://[^\s,]+", self.line)
         except BaseException:
             self.kill()
             raise

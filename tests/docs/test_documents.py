@@ -97,7 +97,7 @@ def leads_somewhere(document: Path, path: str, anchor: str) -> bool:
 
 #: What no STOMP peer ever sees: settings, files and the database of the operator, the client's own.
 NOT_TOLD = {"errors.py", "directory/build.py", "directory/file.py", "directory/fault.py", "stomp/client_session.py"}
-NOT_TOLD_ROOMS = ("client/", "cli/", "directory/store/")
+NOT_TOLD_ROOMS = ("client/", "cli/", "directory/store/", "server/http/")
 #: Wrapped into another message before it leaves the catalogue.
 WRAPPED = {"Invalid event type", "Unknown event type"}
 TYPES = {

@@ -31,7 +31,7 @@ class Process:
         self.process = subprocess.Popen(
             [COMMAND, *arguments],
             cwd=folder,
-            env={**kept, **environment},
+            env={**kept, "HELIOGRAPH_HTTP_PORT": "0", **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -9,7 +9,7 @@ from heliograph.broker.publisher import Publisher
 from heliograph.broker.subscription import AckMode, Subscription
 from heliograph.directory.directory import Directory
 from heliograph.directory.principal import Principal
-from heliograph.engine.interface import Confirm, Durable, Engine, Request, Start
+from heliograph.engine.interface import Confirm, Durable, Engine, Publish, Request, Start
 from heliograph.errors import HeliographError
 from heliograph.limits import Limits
 from heliograph.topic.destination import parse_destination
@@ -17,11 +17,11 @@ from heliograph.topic.words import parse_pattern
 
 
 class Broker:
-    """What every front end (STOMP, later HTTP) asks.  The engine must be started."""
+    """What every front end (STOMP, HTTP) asks.  The engine must be started."""
 
     def __init__(self, engine: Engine, directory: Directory, limits: Limits) -> None:
         self._engine = engine
-        self._directory = directory
+        self.directory = directory
         self._limits = limits
         self._publishers: dict[Principal, Publisher] = {}  # bounded by the directory
         self._exchanges = {name: engine.declare(name) for name in directory.exchanges}
@@ -30,9 +30,13 @@ class Broker:
         """The publisher of ``principal``, shared by all its connections; it refuses by itself who may not publish."""
         publisher = self._publishers.get(principal)
         if publisher is None:
-            publisher = Publisher(self._exchanges, self._directory, principal, self._limits)
+            publisher = Publisher(self._exchanges, self.directory, principal, self._limits)
             self._publishers[principal] = publisher
         return publisher
+
+    def exchange(self, name: str) -> Publish:
+        """What publishes to an exchange of the directory; whether one may is for the caller to know."""
+        return self._exchanges[name]
 
     def subscribe(
         self,
@@ -53,7 +57,7 @@ class Broker:
         """
         where = parse_destination(destination)
         pattern = parse_pattern(where.key, self._limits)
-        request = Request(binding(self._directory, principal, where, pattern), start, durable)
+        request = Request(binding(self.directory, principal, where, pattern), start, durable)
         feed = self._engine.subscribe(request, wake, ended, confirm)
         return Subscription(feed, ack_mode, prefetch_count, self._limits)
 

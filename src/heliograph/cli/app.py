@@ -14,6 +14,7 @@ from heliograph.cli.demo import demo
 from heliograph.cli.explain import explain
 from heliograph.cli.export import export
 from heliograph.cli.interrupt import Interrupted
+from heliograph.cli.operators import operator
 from heliograph.cli.play import play
 from heliograph.cli.serve import serve
 from heliograph.cli.subscribe import subscribe
@@ -29,6 +30,7 @@ app = App(
 )
 for command in (serve, apply, export, play, subscribe, explain, demo):
     app.command(command)
+app.command(operator)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -41,8 +41,10 @@ class Flags:
         STOMP over WebSocket, path /ws (default: 8674; 0 picks a free one).
     tcp_port
         STOMP over plain TCP (default: off).
+    http_port
+        The HTTP API, with its description at /docs (default: 8672; 0 picks a free one).
     tls_cert
-        A PEM certificate with its chain; then both ports speak TLS.
+        A PEM certificate with its chain; then all ports speak TLS.
     tls_key
         Its key (default: in the same file).
     allowed_origins
@@ -60,6 +62,7 @@ class Flags:
     host: str | None = None
     stomp_port: int | None = None
     tcp_port: int | None = None
+    http_port: int | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
     allowed_origins: Annotated[list[str] | None, Parameter(name="--allowed-origin", negative="")] = None

@@ -29,9 +29,11 @@ def require_server_parts() -> None:
     try:
         import alembic  # noqa: F401
         import argon2  # noqa: F401
+        import litestar  # noqa: F401
         import picows  # noqa: F401
         import sqlalchemy  # noqa: F401
         import structlog  # noqa: F401
+        import uvicorn  # noqa: F401
         import uvloop  # noqa: F401
     except ModuleNotFoundError as error:
         raise ServerError(

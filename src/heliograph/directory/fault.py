@@ -17,9 +17,18 @@ class NotThere(ClientError):
     status = 404
 
 
-def directory_fault(source: object, place: str, sentences: str) -> SettingsError:
-    """The error for ``place`` (a path such as ``partners[0].email``; empty: the whole file) of ``source``."""
-    return SettingsError("Bad directory", f"{source}: {place}: {sentences}" if place else f"{source}: {sentences}")
+class DirectoryFault(SettingsError):
+    """A directory that does not fit.  ``place``: a path such as ``partners[0].email``; empty: the whole file."""
+
+    def __init__(self, source: object, place: str, sentences: str) -> None:
+        super().__init__("Bad directory", f"{source}: {place}: {sentences}" if place else f"{source}: {sentences}")
+        self.place = place
+        self.sentences = sentences
+
+
+def directory_fault(source: object, place: str, sentences: str) -> DirectoryFault:
+    """The error for ``place`` of ``source``."""
+    return DirectoryFault(source, place, sentences)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
+
+#: Of randomness in what is made here; 43 characters.
+_OCTETS = 32
+
 
 class Secret:
     """Holds a password or shared secret.  Only ``reveal`` gives it out; no repr, format or encoder does."""
@@ -17,3 +22,8 @@ class Secret:
 
     def __repr__(self) -> str:
         return "Secret(…)"
+
+
+def new_secret() -> str:
+    """A random password or token, fit for URLs and headers."""
+    return secrets.token_urlsafe(_OCTETS)

@@ -21,6 +21,9 @@ from heliograph.engine.embedded.log.file_store import FileStore
 from heliograph.errors import ServerError, SettingsError
 from heliograph.server import tcp, websocket
 from heliograph.server.handshake import PATH
+from heliograph.server.http.api import Api
+from heliograph.server.http.app import make_app
+from heliograph.server.http.listener import HttpListener
 from heliograph.server.hub import Hub
 from heliograph.server.settings import Settings, load_certificate, tls_context
 from heliograph.server.sweeper import Sweeper
@@ -39,6 +42,7 @@ class Server:
         self.addresses: list[str] = []
         self._listeners: list[asyncio.Server] = []
         self._tls: ssl.SSLContext | None = None
+        self._http: HttpListener | None = None
 
     async def __aenter__(self) -> Server:
         await self.start()
@@ -65,7 +69,9 @@ class Server:
         self._authenticator = Authenticator(directory, snapshot.hashed, limits)
         self._watcher = Watcher(self._store, limits, self.on_directory, self._authenticator.take_used)
         loop = asyncio.get_running_loop()
-        self._hub = Hub(Broker(self._engine, directory, limits), self._authenticator, limits, loop)
+        broker = Broker(self._engine, directory, limits)
+        self._hub = Hub(broker, self._authenticator, limits, loop)
+        self._api = Api(broker, self._store, self._authenticator, snapshot.operators, limits, self._watcher.look)
         await self._engine.start()
         self._sweeper = Sweeper(self._hub)
         _allow_many_files()
@@ -79,12 +85,14 @@ class Server:
     def on_directory(self, snapshot: Snapshot) -> None:
         """The directory has changed, here or on another node: from now on this is what logins see."""
         self._authenticator.replace(snapshot.directory, snapshot.hashed)
+        self._api.operators = snapshot.operators
 
     async def stop(self) -> None:
         """Drain: accept nothing new, answer what has come, tell every client, then close."""
         self._sweeper.stop()
         for listener in self._listeners:
             listener.close()
+        http = asyncio.create_task(self._http.stop()) if self._http else None
         for connection in list(self._hub.connections):
             connection.fail(ServerGoingAway())
         deadline = self._hub.loop.time() + self.settings.limits.drain_ms_max / 1000
@@ -92,6 +100,8 @@ class Server:
             await asyncio.sleep(0.02)
         for connection in list(self._hub.connections):
             connection.link.abort()
+        if http is not None:
+            await http
         await self._watcher.stop()
         await self._engine.stop()
         self._authenticator.close()
@@ -133,11 +143,18 @@ class Server:
                 listener = await tcp.listen(hub, settings.host, settings.tcp_port, self._tls)
                 self._listeners.append(listener)
                 self.addresses.append(f"stomp{'+ssl' if secure else ''}://{_address(listener)}")
+            if settings.http_port is not None:
+                self._http = HttpListener(
+                    make_app(self._api), settings.host, settings.http_port, self._tls, settings.limits
+                )
+                await self._http.start()
+                self.addresses.append(self._http.address)
         except OSError as error:
+            ports = (settings.stomp_port, settings.tcp_port, settings.http_port)
             raise SettingsError(
                 "Cannot listen",
-                f"on {settings.host}, port {settings.stomp_port} or {settings.tcp_port}: {error.strerror or error}. "
-                "Choose another with --host, --stomp-port or --tcp-port.",
+                f"on {settings.host}, port {' or '.join(str(port) for port in ports if port is not None)}: "
+                f"{error.strerror or error}. Choose another with --host, --stomp-port, --tcp-port or --http-port.",
             ) from None
 
 

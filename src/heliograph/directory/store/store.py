@@ -142,8 +142,16 @@ class DirectoryStore:
         What the file has no entry for goes, apart from operators where it has no ``operators`` at all.  Secrets: see
         ``passwords``.  They are hashed before the transaction, and all is done again where a change came between.
         """
+        return self.edit(lambda _: wanted, who, source)
+
+    def edit(self, change: Callable[[DirectoryFile], DirectoryFile], who: str, source: object = "request") -> Diff:
+        """Make the directory what ``change`` makes of it; it is asked again where somebody's change came between."""
         for _ in range(self._limits.directory_attempts_max):
-            comparison = self._compare(wanted, source, dry_run=False)
+            with database.reading(self._engine) as connection:
+                revision, file = read_revision(connection), read_file(connection)
+            comparison = self._compare(change(file), source, dry_run=False)
+            if comparison.revision != revision:
+                continue
             diff = comparison.diff()
             if not diff:
                 return diff

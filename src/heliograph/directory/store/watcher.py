@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 
 import structlog
 
@@ -35,7 +36,9 @@ class Watcher:
         self._take_used = take_used
         self._poll_s = limits.directory_poll_ms / 1000
         self._last_used_s = limits.last_used_interval_ms / 1000
-        self._stopping = asyncio.Event()
+        self._woken = asyncio.Event()
+        self._stopped = False
+        self._asked: list[asyncio.Future[None]] = []
         self._task: asyncio.Task[None] | None = None
         self._fault = ""
 
@@ -45,26 +48,39 @@ class Watcher:
 
     async def stop(self) -> None:
         """End, with the last uses written."""
-        self._stopping.set()
+        self._stopped = True
+        self._woken.set()
         if self._task is not None:
             await self._task
             await self._try(self._write_used())
+
+    async def look(self) -> None:
+        """Look now, and wait until that is done."""
+        if self._stopped or self._task is None:
+            return
+        done = asyncio.get_running_loop().create_future()
+        self._asked.append(done)
+        self._woken.set()
+        await done
 
     async def _watch(self, revision: int) -> None:
         loop = asyncio.get_running_loop()
         write_s = loop.time() + self._last_used_s
         while not await self._stopped_within(self._poll_s):
+            asked, self._asked = self._asked, []
             revision = await self._try(self._look(revision)) or revision
+            _release(asked)
             if loop.time() >= write_s:
                 await self._try(self._write_used())
                 write_s = loop.time() + self._last_used_s
 
     async def _stopped_within(self, seconds: float) -> bool:
-        try:
-            await asyncio.wait_for(self._stopping.wait(), seconds)
-        except TimeoutError:
-            return False
-        return True
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._woken.wait(), seconds)
+        self._woken.clear()
+        if self._stopped:
+            _release(self._asked)
+        return self._stopped
 
     async def _look(self, known: int) -> int:
         revision = await asyncio.to_thread(self._store.revision)
@@ -90,3 +106,10 @@ class Watcher:
             return 0
         self._fault = ""
         return answer
+
+
+def _release(asked: list[asyncio.Future[None]]) -> None:
+    """Let them go on; one may have been cancelled."""
+    for done in asked:
+        if not done.done():
+            done.set_result(None)

@@ -1,0 +1,16 @@
+"""The HTTP API, on its own port and on the server's event loop.
+
+``listener``     uvicorn: sockets, heads of requests, an orderly end
+``app``          every resource in one Litestar application
+``api``          ``Api``: what all resources share
+``callers``      who asks: operators by bearer token, systems and partners by Basic
+``problem``      every error as RFC 9457 has it
+``ingest``       POST of events, faces and users
+``batch``        the outcome of each item of a batch
+``lines``        NDJSON, cut into lines
+``shapes``       what is sent and answered for the directory
+``edits``        changes of the directory file that requests ask for
+``page``         lists in pages, by ``Link``
+``systems`` ``partners`` ``accounts`` ``services`` ``operators`` ``message_types`` ``credentials`` ``audit``
+``description``  /openapi.json, and /docs made of it
+"""

@@ -1,0 +1,90 @@
+"""Who asks.  Operators send a bearer token (RFC 6750), systems and partners login and password (RFC 7617)."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+from msgspec import Struct
+
+from heliograph.directory.principal import Principal, System
+from heliograph.errors import AccessError, LoginError
+from heliograph.server.handshake import HandshakeRefused, read_basic
+from heliograph.server.http.problem import Refused
+
+if TYPE_CHECKING:
+    from heliograph.server.http.api import Api
+
+Connection = ASGIConnection[Any, Any, Any, Any]
+#: Pages of other sites cannot send these without being asked first, whatever credentials a browser keeps for us.
+JSON = frozenset({"application/json"})
+
+
+class Caller(Struct, frozen=True):
+    """``principal`` is None for an operator."""
+
+    login: str
+    principal: Principal | None = None
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether it administers."""
+        return self.principal is None
+
+
+async def identify(api: Api, authorization: str) -> Caller:
+    """Who this is; LoginError for all that fails, after the same work as over STOMP."""
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        found = api.operators.operator(token.strip(), time.time() * 1000)
+        if found is None:
+            raise LoginError("Unauthorized")
+        return Caller(found[0])
+    try:
+        credentials = read_basic(authorization)
+    except HandshakeRefused:
+        credentials = None
+    if credentials is None:
+        raise LoginError("Unauthorized")
+    login = await api.authenticator.log_in(*credentials)
+    return Caller(login.principal.login, login.principal)
+
+
+async def operators_only(connection: Connection, _handler: BaseRouteHandler) -> None:
+    """A guard."""
+    caller = await _identified(connection)
+    if not caller.is_operator:
+        raise AccessError("Access refused", "Only operators may do this. Send an operator's token as Bearer.")
+
+
+async def producers_only(connection: Connection, _handler: BaseRouteHandler) -> None:
+    """A guard: the system in the path, or an operator."""
+    caller = await _identified(connection)
+    api: Api = connection.app.state.api
+    system = connection.path_params["system"]
+    principal = api.broker.directory.principals.get(system)
+    if caller.is_operator and not isinstance(principal, System):
+        raise Refused(404, "No such system", f"There is no system {system!r}. GET /systems lists them.")
+    if not caller.is_operator and not (isinstance(caller.principal, System) and caller.login == system):
+        raise AccessError("Access refused", "Only the system in the path and operators may post here.")
+
+
+async def json_only(connection: Connection, handler: BaseRouteHandler) -> None:
+    """A guard: a body says what it is."""
+    if connection.scope["method"] not in {"POST", "PUT", "PATCH"} or "without_body" in handler.opt:  # type: ignore[typeddict-item]
+        return
+    allowed = handler.opt.get("content_types", JSON)
+    content_type = connection.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type not in allowed:
+        raise Refused(
+            415, "Unsupported Media Type", f"Send the body with Content-Type: {' or '.join(sorted(allowed))}."
+        )
+
+
+async def _identified(connection: Connection) -> Caller:
+    api: Api = connection.app.state.api
+    caller = await identify(api, connection.headers.get("authorization", ""))
+    connection.scope["user"] = caller
+    return caller

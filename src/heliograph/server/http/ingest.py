@@ -1,0 +1,174 @@
+"""POST of what a system has produced.  The answer comes when it is stored."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, post
+from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
+from litestar.params import HeaderParameter
+
+from heliograph.broker.ingest import Letters
+from heliograph.catalog.resources import EVENTS, FACES, USERS, Resource
+from heliograph.errors import HeliographError
+from heliograph.server.commit import Countdown
+from heliograph.server.http.api import Api
+from heliograph.server.http.batch import Batch, Stored
+from heliograph.server.http.callers import JSON, json_only, producers_only
+from heliograph.server.http.lines import Lines
+from heliograph.server.http.problem import Refused
+
+_NDJSON = "application/x-ndjson"
+_CONTENT_TYPES = JSON | {_NDJSON}
+#: Items taken before the loop sees to others.
+_SLICE_ITEMS = 64
+#: A commit takes some milliseconds; looking more often would not let anybody go sooner.
+_LOOK_S = 0.005
+
+_items = msgspec.json.Decoder(list[msgspec.Raw])
+HttpRequest = Request[Any, Any, Any]
+IdempotencyKey = Annotated[
+    str | None, HeaderParameter(name="Idempotency-Key", description="A retry with the same key stores nothing twice")
+]
+
+
+@dataclass
+class IngestOperation(Operation):
+    """The body, which Litestar cannot tell from the signature."""
+
+    def __post_init__(self) -> None:
+        """Describe the three forms."""
+        one = Schema(type="object", description="One plain body, as the message type has it")  # type: ignore[arg-type]
+        many = Schema(one_of=[one, Schema(type="array", items=one)])  # type: ignore[arg-type]
+        content = {
+            "application/json": OpenAPIMediaType(schema=many),
+            _NDJSON: OpenAPIMediaType(schema=Schema(type="string", description="One body in each line")),  # type: ignore[arg-type]
+        }
+        self.request_body = RequestBody(content=content, required=True)
+
+
+def _handler(resource: Resource) -> Any:
+    async def ingest(
+        request: HttpRequest,
+        system: str,
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response[bytes]:
+        api: Api = request.app.state.api
+        key = _checked_key(api, idempotency_key)
+
+        def read(body: bytes, dedup_id: str | None) -> Letters:
+            return api.ingest.read(system, resource, body, dedup_id)
+
+        batch = Batch(read, key, api.limits.ingest_items_max, api.limits.body_bytes_max)
+        if request.content_type[0] == _NDJSON:
+            await _take_lines(api, request, batch)
+            return Response(b"\n".join([*batch.outcomes, b""]), status_code=200, media_type=_NDJSON)
+        body = await _whole(api, request)
+        if body.lstrip(b" \t\r\n")[:1] != b"[":
+            return await _one(api, read(_measured(api, body), key))
+        await _take_array(api, body, batch)
+        return Response(b"[%s]" % b",".join(batch.outcomes), status_code=200, media_type="application/json")
+
+    ingest.__doc__ = f"""Store {resource.name}: one body, a JSON array of them, or NDJSON.
+
+    One body is answered with 201 and its offset in each exchange, or with 422. A batch is answered with 200 and an
+    outcome for each item, in their order. An Idempotency-Key makes a retry store nothing twice.
+    """
+    return post(
+        f"/systems/{{system:str}}/{resource.name}",
+        operation_class=IngestOperation,
+        operation_id=f"ingest_{resource.name}",
+        summary=f"Store {resource.name}",
+        guards=[producers_only, json_only],
+        content_types=_CONTENT_TYPES,
+        tags=["ingest"],
+    )(ingest)
+
+
+HANDLERS = [_handler(resource) for resource in (EVENTS, FACES, USERS)]
+
+
+def _checked_key(api: Api, key: str | None) -> str | None:
+    """The key without the quotes that a structured header has."""
+    if key is None:
+        return None
+    key = key.strip().removeprefix('"').removesuffix('"')
+    longest = api.limits.idempotency_key_bytes_max
+    if not 0 < len(key) <= longest or not key.isprintable():
+        raise Refused(400, "Bad Idempotency-Key", f"Give 1 to {longest} printable characters, such as a UUID.")
+    return key
+
+
+async def _one(api: Api, letters: Letters) -> Response[bytes]:
+    stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def confirm(error: HeliographError | None) -> None:
+        if stored.done():  # nobody waits any more
+            return
+        if error is None:
+            stored.set_result(None)
+        else:
+            stored.set_exception(error)
+
+    offsets = letters.publish(Countdown(len(letters), confirm))
+    await stored
+    return Response(msgspec.json.encode(Stored(offsets)), status_code=201, media_type="application/json")
+
+
+async def _whole(api: Api, request: HttpRequest) -> bytes:
+    """A body that is held in memory."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > api.limits.http_body_bytes_max:
+            detail = (
+                f"A JSON body has at most {api.limits.http_body_bytes_max} octets (http_body_bytes_max). "
+                f"Send more as {_NDJSON}, which is not held."
+            )
+            raise Refused(413, "Content Too Large", detail)
+    return bytes(body)
+
+
+def _measured(api: Api, body: bytes) -> bytes:
+    if len(body) > api.limits.body_bytes_max:
+        raise Refused(
+            413, "Content Too Large", f"One body has at most {api.limits.body_bytes_max} octets (body_bytes_max)."
+        )
+    return body
+
+
+async def _take_array(api: Api, body: bytes, batch: Batch) -> None:
+    try:
+        items = _items.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
+        raise Refused(400, "Bad Request", f"The body is not a JSON array: {fault}.") from None
+    for number, item in enumerate(items, 1):
+        batch.take(bytes(item))
+        if number % _SLICE_ITEMS == 0:
+            await _give_way(api)
+    await batch.stored()
+
+
+async def _take_lines(api: Api, request: HttpRequest, batch: Batch) -> None:
+    """What has come is published while more comes."""
+    lines = Lines(api.limits.body_bytes_max)
+    taken = 0
+    async for chunk in request.stream():
+        for line in lines.feed(chunk):
+            batch.take(line)
+            taken += 1
+            if taken % _SLICE_ITEMS == 0:
+                await _give_way(api)
+    for line in lines.end():
+        batch.take(line)
+    await batch.stored()
+
+
+async def _give_way(api: Api) -> None:
+    """Let others run, and the disk catch up."""
+    await asyncio.sleep(0)
+    while api.broker.congested:
+        await asyncio.sleep(_LOOK_S)
