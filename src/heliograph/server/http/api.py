@@ -9,11 +9,11 @@ from typing import TypeVar
 from heliograph.broker.broker import Broker
 from heliograph.broker.ingest import Ingest
 from heliograph.directory.credentials import Authenticator
-from heliograph.directory.file import DirectoryFile
+from heliograph.directory.fault import DirectoryFault
 from heliograph.directory.hashed import OperatorTokens
-from heliograph.directory.store.diff import Diff
 from heliograph.directory.store.store import DirectoryStore
 from heliograph.limits import Limits
+from heliograph.server.http.edits import Edit
 
 T = TypeVar("T")
 
@@ -50,9 +50,12 @@ class Api:
         async with self._calls:
             return await asyncio.to_thread(work, self._store)
 
-    async def edit(self, change: Callable[[DirectoryFile], DirectoryFile], who: str) -> Diff:
+    async def edit(self, edit: Edit, who: str) -> None:
         """Change the directory; it holds on this node when this returns."""
-        return await self.write(lambda store: store.edit(change, who))
+        try:
+            await self.write(lambda store: store.edit(edit, who))
+        except DirectoryFault as fault:
+            raise edit.refused(fault) from None
 
     async def write(self, work: Callable[[DirectoryStore], T]) -> T:
         """As ``ask``, for what changes the directory."""

@@ -5,23 +5,50 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from litestar import Litestar
+from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from heliograph.errors import HeliographError
-from heliograph.server.http import ingest
+from heliograph.server.http import (
+    accounts,
+    audit,
+    credentials,
+    description,
+    ingest,
+    message_types,
+    operators,
+    partners,
+    services,
+    systems,
+)
 from heliograph.server.http.api import Api
+from heliograph.server.http.callers import json_only, operators_only
 from heliograph.server.http.problem import on_error, on_fault, on_http_error, on_timeout
 
-HANDLERS: list[Any] = [*ingest.HANDLERS]
+_ADMINISTRATION = (systems, partners, accounts, services, operators, message_types, credentials, audit)
+
+
+def described() -> list[Any]:
+    """All handlers but those that describe them."""
+    routers = [
+        Router(
+            "",
+            route_handlers=room.HANDLERS,
+            guards=[operators_only, json_only],
+            tags=[room.__name__.rpartition(".")[2]],
+            security=[{"operator": []}],
+        )
+        for room in _ADMINISTRATION
+    ]
+    return [*ingest.HANDLERS, *routers]
 
 
 def make_app(api: Api) -> Litestar:
     """The application; ``api`` is what its handlers work on."""
     return Litestar(
-        HANDLERS,
+        [*described(), *description.handlers(described)],
         state=State({"api": api}),
         middleware=[_within(api.limits.http_request_ms_max / 1000)],
         exception_handlers={

@@ -8,15 +8,16 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, post
+from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
-from litestar.params import HeaderParameter
+from litestar.params import FromPath, HeaderParameter
 
 from heliograph.broker.ingest import Letters
 from heliograph.catalog.resources import EVENTS, FACES, USERS, Resource
 from heliograph.errors import HeliographError
 from heliograph.server.commit import Countdown
 from heliograph.server.http.api import Api
-from heliograph.server.http.batch import Batch, Stored
+from heliograph.server.http.batch import Batch, Outcome, Stored
 from heliograph.server.http.callers import JSON, json_only, producers_only
 from heliograph.server.http.lines import Lines
 from heliograph.server.http.problem import Refused
@@ -53,9 +54,9 @@ class IngestOperation(Operation):
 def _handler(resource: Resource) -> Any:
     async def ingest(
         request: HttpRequest,
-        system: str,
+        system: FromPath[str],
         idempotency_key: IdempotencyKey = None,
-    ) -> Response[bytes]:
+    ) -> Response[Stored]:
         api: Api = request.app.state.api
         key = _checked_key(api, idempotency_key)
 
@@ -65,12 +66,12 @@ def _handler(resource: Resource) -> Any:
         batch = Batch(read, key, api.limits.ingest_items_max, api.limits.body_bytes_max)
         if request.content_type[0] == _NDJSON:
             await _take_lines(api, request, batch)
-            return Response(b"\n".join([*batch.outcomes, b""]), status_code=200, media_type=_NDJSON)
+            return _of_batch(b"\n".join([*batch.outcomes, b""]), _NDJSON)
         body = await _whole(api, request)
         if body.lstrip(b" \t\r\n")[:1] != b"[":
             return await _one(api, read(_measured(api, body), key))
         await _take_array(api, body, batch)
-        return Response(b"[%s]" % b",".join(batch.outcomes), status_code=200, media_type="application/json")
+        return _of_batch(b"[%s]" % b",".join(batch.outcomes), "application/json")
 
     ingest.__doc__ = f"""Store {resource.name}: one body, a JSON array of them, or NDJSON.
 
@@ -85,6 +86,7 @@ def _handler(resource: Resource) -> Any:
         guards=[producers_only, json_only],
         content_types=_CONTENT_TYPES,
         tags=["ingest"],
+        responses={200: ResponseSpec(list[Outcome], description="An outcome for each item", generate_examples=False)},
     )(ingest)
 
 
@@ -102,7 +104,11 @@ def _checked_key(api: Api, key: str | None) -> str | None:
     return key
 
 
-async def _one(api: Api, letters: Letters) -> Response[bytes]:
+def _of_batch(octets: bytes, media_type: str) -> Response[Any]:
+    return Response(octets, status_code=200, media_type=media_type)
+
+
+async def _one(api: Api, letters: Letters) -> Response[Stored]:
     stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def confirm(error: HeliographError | None) -> None:
@@ -115,7 +121,7 @@ async def _one(api: Api, letters: Letters) -> Response[bytes]:
 
     offsets = letters.publish(Countdown(len(letters), confirm))
     await stored
-    return Response(msgspec.json.encode(Stored(offsets)), status_code=201, media_type="application/json")
+    return Response(Stored(offsets), status_code=201)
 
 
 async def _whole(api: Api, request: HttpRequest) -> bytes:

@@ -125,12 +125,30 @@ def on_fault(request: Request[Any, Any, Any], error: Exception) -> Response[byte
     return respond(problem(500, "Internal Server Error", "The fault is ours, and is in the server's log."))
 
 
+#: A fault of an object that is one of its fields', in msgspec's words; and what to say of the field.
+_OF_A_FIELD = (
+    (re.compile(r"Object missing required field `(.*)`"), "It is missing."),
+    (re.compile(r"Object contains unknown field `(.*)`"), "There is no such field."),
+)
+
+
 def _validation(error: ValidationException) -> Problem:
     faults: dict[str, str] = {}
+    others: list[str] = []
     for each in error.extra if isinstance(error.extra, list) else ():
-        name, _, place = str(each.get("key", "")).partition("data")
-        message, _, path = str(each.get("message", "")).partition(" - at `$.")
-        place = path.rstrip("`").removeprefix("data") or place or name
-        faults[pointer_of(place)] = f"{message}."
-    shown = " ".join(f"{pointer or 'The request'}: {what}" for pointer, what in faults.items())
+        key, message = str(each.get("key", "")), str(each.get("message", ""))
+        if each.get("source") != "body":
+            others.append(f"{key}: {message}.")
+            continue
+        pointer = pointer_of("" if key == "data" else key)
+        for pattern, what in _OF_A_FIELD:
+            if found := pattern.fullmatch(message):
+                pointer, message = f"{pointer}/{_escaped(found[1])}", what
+        faults[pointer] = message.removesuffix(".") + "."
+    shown = " ".join([*others, *(f"{pointer or 'The body'}: {what}" for pointer, what in faults.items())])
     return problem(422, "Invalid request", shown or f"{error.detail}.", faults)
+
+
+def _escaped(name: str) -> str:
+    """RFC 6901 section 3."""
+    return name.replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,129 @@
+"""A partner's accounts and their cameras."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request, Response, delete, get, post, put
+from litestar.params import FromPath, JSONBody
+
+from heliograph.directory.file import AccountEntry
+from heliograph.server.http.answers import api_of, caller_of, created
+from heliograph.server.http.edits import not_there, with_accounts
+from heliograph.server.http.page import After, Limit, page
+from heliograph.server.http.partners import find_partner, number_after
+from heliograph.server.http.problem import Refused
+from heliograph.server.http.shapes import AccountChange, AccountShape
+
+HttpRequest = Request[Any, Any, Any]
+Accounts = dict[int, AccountEntry]
+
+
+@get("/partners/{partner:int}/accounts", summary="List a partner's accounts")
+async def list_accounts(
+    request: HttpRequest, partner: FromPath[int], limit: Limit = None, after: After = None
+) -> Response[list[AccountShape]]:
+    """In the order of their ids."""
+    found = map(_shape, (await find_partner(request, partner)).accounts)
+    return page(request, found, lambda each: each.id, limit, number_after(after))
+
+
+@post("/partners/{partner:int}/accounts", summary="Make an account")
+async def make_account(
+    request: HttpRequest, partner: FromPath[int], data: JSONBody[AccountShape]
+) -> Response[AccountShape]:
+    """An account belongs to one partner."""
+
+    def change(accounts: Accounts) -> None:
+        if data.id in accounts:
+            raise Refused(409, "Already there", f"There is already an account {data.id}. Change it with PUT.")
+        accounts[data.id] = AccountEntry(id=data.id, cameras=data.cameras)
+
+    await api_of(request).edit(with_accounts(partner, change), caller_of(request))
+    return created(f"/partners/{partner}/accounts/{data.id}", data)
+
+
+@get("/partners/{partner:int}/accounts/{account:int}", summary="Show an account")
+async def show_account(request: HttpRequest, partner: FromPath[int], account: FromPath[int]) -> AccountShape:
+    """With its cameras."""
+    entries = (await find_partner(request, partner)).accounts
+    return _shape(_of({each.id: each for each in entries}, account))
+
+
+@put("/partners/{partner:int}/accounts/{account:int}", summary="Change an account")
+async def change_account(
+    request: HttpRequest, partner: FromPath[int], account: FromPath[int], data: JSONBody[AccountChange]
+) -> AccountShape:
+    """The cameras that are sent replace those that are there."""
+
+    def change(accounts: Accounts) -> None:
+        _of(accounts, account)
+        accounts[account] = AccountEntry(id=account, cameras=data.cameras)
+
+    await api_of(request).edit(with_accounts(partner, change), caller_of(request))
+    return AccountShape(id=account, cameras=data.cameras)
+
+
+@delete("/partners/{partner:int}/accounts/{account:int}", summary="Remove an account")
+async def remove_account(request: HttpRequest, partner: FromPath[int], account: FromPath[int]) -> None:
+    """Its events are not taken any more."""
+
+    def change(accounts: Accounts) -> None:
+        _of(accounts, account)
+        del accounts[account]
+
+    await api_of(request).edit(with_accounts(partner, change), caller_of(request))
+
+
+@put(
+    "/partners/{partner:int}/accounts/{account:int}/cameras/{camera:int}",
+    opt={"without_body": True},
+    summary="List a camera",
+)
+async def list_camera(
+    request: HttpRequest, partner: FromPath[int], account: FromPath[int], camera: FromPath[int]
+) -> AccountShape:
+    """Listed again, nothing changes."""
+    return await _with_cameras(request, partner, account, lambda cameras: cameras | {camera})
+
+
+@delete("/partners/{partner:int}/accounts/{account:int}/cameras/{camera:int}", summary="Take a camera off the list")
+async def remove_camera(
+    request: HttpRequest, partner: FromPath[int], account: FromPath[int], camera: FromPath[int]
+) -> None:
+    """Its events are not taken any more."""
+
+    def without(cameras: set[int]) -> set[int]:
+        if camera not in cameras:
+            raise not_there(f"camera {camera} listed for account {account}")
+        return cameras - {camera}
+
+    await _with_cameras(request, partner, account, without)
+
+
+async def _with_cameras(request: HttpRequest, partner: int, account: int, change_cameras: Any) -> AccountShape:
+    cameras: tuple[int, ...] = ()
+
+    def change(accounts: Accounts) -> None:
+        nonlocal cameras
+        listed = _of(accounts, account).cameras
+        if listed is None:
+            raise Refused(409, "Conflict", f"Account {account} has any camera. PUT a list of its cameras first.")
+        cameras = tuple(sorted(change_cameras(set(listed))))
+        accounts[account] = AccountEntry(id=account, cameras=cameras)
+
+    await api_of(request).edit(with_accounts(partner, change, by_path=True), caller_of(request))
+    return AccountShape(id=account, cameras=cameras)
+
+
+def _of(accounts: Accounts, account: int) -> AccountEntry:
+    if account not in accounts:
+        raise not_there(f"account {account} of this partner")
+    return accounts[account]
+
+
+def _shape(entry: AccountEntry) -> AccountShape:
+    return AccountShape(id=entry.id, cameras=entry.cameras)
+
+
+HANDLERS = [list_accounts, make_account, show_account, change_account, remove_account, list_camera, remove_camera]

@@ -1,0 +1,29 @@
+"""What handlers share."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from litestar import Request, Response
+
+from heliograph.server.http.api import Api
+
+T = TypeVar("T")
+
+
+def api_of(request: Request[Any, Any, Any]) -> Api:
+    """What the application works on."""
+    api: Api = request.app.state.api
+    return api
+
+
+def caller_of(request: Request[Any, Any, Any]) -> str:
+    """The operator, for the audit."""
+    login: str = request.scope["user"].login
+    return login
+
+
+def created(path: str, made: T) -> Response[T]:
+    """201, with where it is; a secret in it is nobody's to keep."""
+    return Response(made, status_code=201, headers={"Location": quote(path, safe="/@"), "Cache-Control": "no-store"})

@@ -1,0 +1,65 @@
+"""Credentials of whoever logs in.  A secret is shown once, when it is made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request, Response, delete, get, post
+from litestar.params import FromPath, JSONBody
+
+from heliograph.directory.secret import Secret, new_secret
+from heliograph.directory.store.reading import StoredCredential
+from heliograph.server.http.answers import api_of, caller_of, created
+from heliograph.server.http.page import After, Limit, page
+from heliograph.server.http.partners import number_after
+from heliograph.server.http.shapes import MadeCredential, NewCredential, Rotation
+
+HttpRequest = Request[Any, Any, Any]
+
+
+@get("/logins/{login:str}/credentials", summary="List credentials")
+async def list_credentials(
+    request: HttpRequest, login: FromPath[str], limit: Limit = None, after: After = None
+) -> Response[list[StoredCredential]]:
+    """Ended ones too, in the order of their making; never a secret."""
+    found = await api_of(request).ask(lambda store: store.credentials(login))
+    return page(request, found, lambda each: each.id, limit, number_after(after))
+
+
+@post("/logins/{login:str}/credentials", summary="Make a credential")
+async def make_credential(
+    request: HttpRequest, login: FromPath[str], data: JSONBody[NewCredential]
+) -> Response[MadeCredential]:
+    """One more; the others stay."""
+    secret, who, name = new_secret(), caller_of(request), data.name
+    made = await api_of(request).write(
+        lambda store: store.add_credential(login, name, Secret(secret), who, data.expires_ms)
+    )
+    return _answer(made, secret)
+
+
+@post("/logins/{login:str}/credentials/rotation", summary="Rotate a credential")
+async def rotate_credential(
+    request: HttpRequest, login: FromPath[str], data: JSONBody[Rotation]
+) -> Response[MadeCredential]:
+    """A new one of the same name; the one before ends after ``overlap_ms``."""
+    secret, who, name = new_secret(), caller_of(request), data.name
+    made = await api_of(request).write(
+        lambda store: store.rotate_credential(login, name, Secret(secret), who, data.overlap_ms)
+    )
+    return _answer(made, secret)
+
+
+@delete("/logins/{login:str}/credentials/{credential:int}", summary="Revoke a credential")
+async def revoke_credential(request: HttpRequest, login: FromPath[str], credential: FromPath[int]) -> None:
+    """It lets nobody in any more."""
+    who = caller_of(request)
+    await api_of(request).write(lambda store: store.revoke_credential(login, credential, who))
+
+
+def _answer(made: StoredCredential, secret: str) -> Response[MadeCredential]:
+    answer = MadeCredential(made.id, made.login, made.name, made.expires_ms, secret)
+    return created(f"/logins/{made.login}/credentials/{made.id}", answer)
+
+
+HANDLERS = [list_credentials, make_credential, rotate_credential, revoke_credential]

@@ -1,0 +1,111 @@
+"""Changes of the directory file that requests ask for, and whose fault it is where the result does not fit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from msgspec.structs import replace
+
+from heliograph.directory.fault import DirectoryFault
+from heliograph.directory.file import DirectoryFile
+from heliograph.server.http.problem import Refused, pointer_of
+
+#: The tables of the file, and what names an entry of each.
+_KEYS = {"systems": "name", "partners": "id", "services": "name", "operators": "name", "message_types": "name"}
+
+#: From what is there (None: nothing) to what shall be there (None: nothing).
+Change = Callable[[Any], Any]
+
+
+class Edit:
+    """A change of one entry: ``table`` of the file, ``key`` within it.  Called with the file, gives the new one.
+
+    ``by_path``: what is wanted stands in the path, so no field of a body is at fault.
+    """
+
+    def __init__(self, table: str, key: str | int, change: Change, *, by_path: bool = False) -> None:
+        self._table = table
+        self._key = key
+        self._change = change
+        self._by_path = by_path
+        self._place = ""
+        self._file = DirectoryFile()
+
+    def __call__(self, file: DirectoryFile) -> DirectoryFile:
+        """The file with the change."""
+        entries = list(getattr(file, self._table) or ())
+        keys = [getattr(entry, _KEYS[self._table]) for entry in entries]
+        index = keys.index(self._key) if self._key in keys else len(entries)
+        new = self._change(entries[index] if index < len(entries) else None)
+        entries[index : index + 1] = [] if new is None else [new]
+        self._place = f"{self._table}[{index}]" if new is not None else "-"
+        self._file = replace(file, **{self._table: tuple(entries)})
+        return self._file
+
+    def refused(self, fault: DirectoryFault) -> Refused:
+        """422 where what was sent does not fit; 409 where something else would not fit any more."""
+        place = fault.place
+        if place == self._place or place.startswith(f"{self._place}."):
+            place = re.sub(r"^accounts\[\d+\]\.?", "", place.removeprefix(self._place).removeprefix("."))
+            shown = f"{place}: {fault.sentences}" if place else fault.sentences
+            pointers = None if self._by_path else {pointer_of(place): fault.sentences}
+            return Refused(422, "Invalid request", fault.sentences if self._by_path else shown, pointers)
+        return Refused(409, "Conflict", f"{self._named(place)}: {fault.sentences}")
+
+    def _named(self, place: str) -> str:
+        """``partners[2].email`` as people know it."""
+        parts = re.fullmatch(r"(\w+)\[(\d+)\]\.?(.*)", place)
+        if parts is None or parts[1] not in _KEYS:
+            return place
+        entry = getattr(self._file, parts[1])[int(parts[2])]
+        name = parts[1].removesuffix("s").replace("_", " ")
+        return f"{name} {getattr(entry, _KEYS[parts[1]])} {parts[3]}".strip()
+
+
+def made(entry: Any, what: str) -> Change:
+    """Where nothing is: ``entry``."""
+
+    def change(old: Any) -> Any:
+        if old is not None:
+            raise Refused(409, "Already there", f"There is already {what}. Change it with PUT.")
+        return entry
+
+    return change
+
+
+def changed(what: str, **fields: Any) -> Change:
+    """What is there, with these fields."""
+    return lambda old: replace(_there(old, what), **fields)
+
+
+def removed(what: str) -> Change:
+    """Nothing, where something is."""
+
+    def change(old: Any) -> None:
+        _there(old, what)
+
+    return change
+
+
+def _there(entry: Any, what: str) -> Any:
+    if entry is None:
+        raise not_there(what)
+    return entry
+
+
+def not_there(what: str) -> Refused:
+    """404; ``what`` such as "system 'acme'"."""
+    return Refused(404, "Not there", f"There is no {what}.")
+
+
+def with_accounts(partner_id: int, change: Callable[[dict[int, Any]], None], *, by_path: bool = False) -> Edit:
+    """An edit of a partner's accounts, by id; ``change`` works on the mapping."""
+
+    def of_partner(partner: Any) -> Any:
+        accounts = {account.id: account for account in _there(partner, f"partner {partner_id}").accounts}
+        change(accounts)
+        return replace(partner, accounts=tuple(accounts.values()))
+
+    return Edit("partners", partner_id, of_partner, by_path=by_path)
