@@ -211,3 +211,32 @@ def test_a_request_that_hangs_does_not_hold_up_the_end(start: Start, directory: 
         hanging.sendall(f"{head}Content-Type: application/x-ndjson\r\nContent-Length: 1000\r\n\r\n".encode())
         time.sleep(0.3)
         assert process.stop(within_s=15) == 0
+
+
+def test_a_request_that_takes_too_long_is_told_so(start: Start, directory: Path):
+    process = start(*SERVE, HELIOGRAPH_LIMITS_HTTP_REQUEST_MS_MAX="500")
+    process.line()
+    acme = HttpClient(address(process, "http")).basic(*SYSTEM)
+    place = urlsplit(acme.url)
+    line = json.dumps(event()).encode() + b"\n"
+    with socket.create_connection((str(place.hostname), place.port or 80), timeout=10) as slow:
+        head = f"POST {EVENTS} HTTP/1.1\r\nHost: x\r\nAuthorization: {acme.authorization}\r\n"
+        slow.sendall(f"{head}Content-Type: {NDJSON}\r\nContent-Length: 1000\r\n\r\n".encode() + line)
+        answer = b"".join(iter(lambda: slow.recv(4_000), b""))
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"http_request_ms_max" in answer
+    assert acme("POST", EVENTS, event()).body["offsets"][FULL] == 2  # what came of the slow one is stored
+
+
+def test_connections_beyond_their_limit_are_closed(start: Start, directory: Path):
+    process = start(*SERVE, HELIOGRAPH_LIMITS_HTTP_CONNECTIONS_MAX="1")
+    process.line()
+    anybody = HttpClient(address(process, "http"))
+    place = urlsplit(anybody.url)
+    with (
+        socket.create_connection((str(place.hostname), place.port or 80), timeout=10),
+        pytest.raises(OSError),  # reset, or closed without an answer
+    ):
+        anybody("GET", "/docs")
+    time.sleep(0.2)
+    assert anybody("GET", "/docs").status == 200
