@@ -10,6 +10,7 @@
 ``lines``        NDJSON, cut into lines
 ``shapes``       what is sent and answered for the directory
 ``edits``        changes of the directory file that requests ask for
+``answers``      what their handlers share
 ``page``         lists in pages, by ``Link``
 ``systems`` ``partners`` ``accounts`` ``services`` ``operators`` ``message_types`` ``credentials`` ``audit``
 ``description``  /openapi.json, and /docs made of it
