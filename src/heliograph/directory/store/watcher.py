@@ -88,5 +88,10 @@ class Watcher:
                 log.error("directory not read", detail=str(error))
             self._fault = str(error)
             return 0
+        except Exception as bug:  # ours, or of whoever is told; to stop looking would be worse
+            if repr(bug) != self._fault:
+                log.error("bug", exc_info=bug)
+            self._fault = repr(bug)
+            return 0
         self._fault = ""
         return answer

@@ -87,6 +87,23 @@ async def test_a_database_that_is_away_is_asked_again(
     await watcher.stop()
 
 
+async def test_a_fault_of_who_is_told_does_not_end_it(open_store: Open, file: DirectoryFile):
+    here, there = open_store(), open_store()
+    told: list[int] = []
+
+    def fail_once(snapshot: Snapshot) -> None:
+        told.append(snapshot.revision)
+        if len(told) == 1:
+            raise ZeroDivisionError
+
+    watcher = Watcher(here, QUICK, fail_once, dict)
+    watcher.start(here.revision())
+    await asyncio.to_thread(there.apply, file, "test")
+    await until(lambda: len(told) == 2)
+    await watcher.stop()
+    assert told == [1, 1], "it is told again what it has not taken"
+
+
 async def test_last_uses_are_written_in_between_and_at_the_end(store: DirectoryStore, file: DirectoryFile):
     await asyncio.to_thread(store.apply, file, "test")
     credential = store.credentials("acme")[0].id
