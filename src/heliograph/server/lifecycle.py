@@ -83,6 +83,7 @@ class Server:
     async def stop(self) -> None:
         """Drain: accept nothing new, answer what has come, tell every client, then close."""
         self._sweeper.stop()
+        self._watcher.end()
         for listener in self._listeners:
             listener.close()
         for connection in list(self._hub.connections):
@@ -92,9 +93,9 @@ class Server:
             await asyncio.sleep(0.02)
         for connection in list(self._hub.connections):
             connection.link.abort()
-        await self._watcher.stop()
         await self._engine.stop()
         self._authenticator.close()
+        await self._watcher.stop()  # after what matters: the database may be away
         self._store.close()
 
     def reload_certificate(self) -> None:

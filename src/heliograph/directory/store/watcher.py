@@ -43,9 +43,13 @@ class Watcher:
         """Begin; ``revision`` is that of the directory in use."""
         self._task = asyncio.get_running_loop().create_task(self._watch(revision))
 
-    async def stop(self) -> None:
-        """End, with the last uses written."""
+    def end(self) -> None:
+        """From now on nothing is told any more."""
         self._stopping.set()
+
+    async def stop(self) -> None:
+        """End, with the last uses written; while the database is away that may take ``directory_busy_ms_max``."""
+        self.end()
         if self._task is not None:
             await self._task
             await self._try(self._write_used())
@@ -70,6 +74,8 @@ class Watcher:
         revision = await asyncio.to_thread(self._store.revision)
         if revision != known:
             snapshot = await asyncio.to_thread(self._store.load)
+            if self._stopping.is_set():
+                return known
             revision = snapshot.revision
             self._on_change(snapshot)
             log.info("directory changed", revision=revision)

@@ -104,6 +104,27 @@ async def test_a_fault_of_who_is_told_does_not_end_it(open_store: Open, file: Di
     assert told == [1, 1], "it is told again what it has not taken"
 
 
+async def test_nothing_is_told_after_its_end(
+    store: DirectoryStore, file: DirectoryFile, monkeypatch: pytest.MonkeyPatch
+):
+    loading, go_on = threading.Event(), threading.Event()
+    load = store.load
+
+    def slowly() -> Snapshot:
+        loading.set()
+        assert go_on.wait(20)
+        return load()
+
+    monkeypatch.setattr(store, "load", slowly)
+    await asyncio.to_thread(store.apply, file, "test")
+    watcher = Watcher(store, QUICK, lambda snapshot: pytest.fail("it had ended"), dict)
+    watcher.start(0)
+    await until(loading.is_set)
+    watcher.end()
+    go_on.set()
+    await watcher.stop()
+
+
 async def test_last_uses_are_written_in_between_and_at_the_end(store: DirectoryStore, file: DirectoryFile):
     await asyncio.to_thread(store.apply, file, "test")
     credential = store.credentials("acme")[0].id
