@@ -221,6 +221,25 @@ async def test_a_verification_that_runs_is_measured_by_the_new_directory(
         await login
 
 
+async def test_who_comes_after_a_change_shares_no_verification_from_before_it(
+    make: Make, read: Callable[[str], DirectoryFile], example: str, hasher: CountingHasher
+) -> None:
+    authenticator = make()
+    hasher.go_on.clear()
+    before = asyncio.create_task(authenticator.authenticate(OPS, "new"))
+    async with asyncio.timeout(5):
+        while not hasher.passwords:
+            await asyncio.sleep(0.001)
+    hashed = HashedSecrets({OPS: stored(hasher, "new")}, hasher.hash("unknown"))
+    authenticator.replace(build_directory(read(example)), hashed)
+    after = asyncio.create_task(authenticator.authenticate(OPS, "new"))
+    await asyncio.sleep(0)
+    hasher.go_on.set()
+    assert (await after).login == OPS
+    with pytest.raises(LoginError):
+        await before
+
+
 async def test_a_damaged_hash_does_not_shut_out_the_others(make: Make, hasher: CountingHasher) -> None:
     both = (Credential(1, "$argon2id$damaged"), Credential(2, hasher.hash("b")))
     authenticator = make(hashed=HashedSecrets({OPS: both}, hasher.hash("x")))
