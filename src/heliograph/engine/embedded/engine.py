@@ -26,7 +26,8 @@ from heliograph.limits import Limits
 logger = structlog.get_logger("heliograph.engine")
 
 _FLUSH_S = 0.2  #: settlements without a receipt are stored so often
-_KEEP_S = 5.0  #: retention, expiry and consumer time-outs are looked at so often
+_KEEP_S = 5.0  #: retention, expiry and consumer time-outs are looked at so often, or ...
+_LOOKS_PER_TIMEOUT = 20  #: ... as it takes to end a consumer at most a twentieth later
 _CLEAN = "clean"  #: journal key that is there after an orderly stop
 
 
@@ -58,7 +59,7 @@ class EmbeddedEngine:
     async def start(self) -> None:
         """See ``Engine``."""
         states = self._journal.load()
-        self._clean = states.pop(_CLEAN, None) is not None and not self._journal.damaged_keys
+        self._clean = states.pop(_CLEAN, None) is not None and not self._journal.damaged
         for key, state in states.items():
             self._undeclared[key] = decode_state(state)
         for exchange in self._exchanges.values():
@@ -66,7 +67,7 @@ class EmbeddedEngine:
         self.writer.start(self._loop)
         await self._begin()
         self._every(_FLUSH_S, self._flush)
-        self._every(_KEEP_S, self._keep)
+        self._every(min(_KEEP_S, self.limits.consumer_timeout_ms_max / 1_000 / _LOOKS_PER_TIMEOUT), self._keep)
 
     async def _begin(self) -> None:
         """Store that this run has not ended in good order, before anything is delivered."""
