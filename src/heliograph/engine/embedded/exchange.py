@@ -73,8 +73,6 @@ class Exchange:
         if envelope.dedup and (known := self._published_before(envelope, body, confirm)) is not None:
             return known
         event = draft.append(envelope, body, time_ns() // 1_000_000)
-        if event.position >= draft.attend_at:
-            self._attend(event.position)
         route = self.transient.known.young.get(envelope.key)
         if route is None:
             route = self.transient.find(envelope.key)
@@ -88,6 +86,8 @@ class Exchange:
         if self.committed.followers:
             draft.kept.append(event)
             self._writer.commit_soon()
+        if event.position >= draft.attend_at:
+            self._attend(event.position)
         if confirm is not None:
             self._confirms.append((event.offset, confirm))
             self._writer.commit_soon()
