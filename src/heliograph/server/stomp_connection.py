@@ -78,16 +78,20 @@ class StompConnection:
         """Octets from the peer."""
         self.heard = True
         known = self.session.receive_known(data)
-        if known is None:
-            if not self._closing:
-                self._do(self.session.receive(data))
-            return
+        ack_id = self.session.receive_ack(data) if known is None else None
         try:
-            self._publisher.publish(*known)
+            if known is not None:
+                self._publisher.publish(*known)
+            elif self._closing:
+                return
+            elif ack_id is not None:
+                self._acknowledge(ack_id)
+            else:
+                self._do(self.session.receive(data))
         except HeliographError as error:
             self.fail(error)
         except Exception as bug:
-            self._fail_of_bug("Send", bug)
+            self._fail_of_bug("receive", bug)
 
     def received(self) -> None:
         """That was all the peer has sent so far: what it has brought about on this connection leaves at once.
@@ -276,7 +280,7 @@ class StompConnection:
         if self._closing:
             return
         session = self.session
-        session.accept()
+        session.accept(publishes=not isinstance(self.principal, Partner))
         self.link.admit()
         self._publisher = self._hub.broker.publisher(self.principal)
         self.silent_since_s = self._hub.loop.time()
@@ -336,9 +340,9 @@ class StompConnection:
         else:
             self._receipt(event.receipt)
 
-    def _on_ack(self, event: Ack) -> None:
-        outlet, tag = self.find_delivery(event.ack_id)
-        outlet.subscription.ack(tag, self._confirm(event.receipt))
+    def _acknowledge(self, ack_id: str, receipt: str | None = None) -> None:
+        outlet, tag = self.find_delivery(ack_id)
+        outlet.subscription.ack(tag, None if receipt is None else self._confirm(receipt))
         outlet.wake_if_ready()
 
     def _on_nack(self, event: Nack) -> None:
@@ -387,7 +391,7 @@ _VERBS: dict[type[Any], Callable[[StompConnection, Any], None]] = {
     Send: StompConnection._on_send,
     Subscribe: StompConnection._on_subscribe,
     Unsubscribe: StompConnection._on_unsubscribe,
-    Ack: StompConnection._on_ack,
+    Ack: lambda connection, ack: connection._acknowledge(ack.ack_id, ack.receipt),
     Nack: StompConnection._on_nack,
     Commit: StompConnection._on_commit,
     Done: StompConnection._on_done,

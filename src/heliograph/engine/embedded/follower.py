@@ -53,7 +53,7 @@ class Follower(ABC):
     @property
     def pending(self) -> bool:
         """Whether something can be taken."""
-        return bool(self.backlog)
+        return bool(self.fresh) or bool(self.backlog)
 
     def take_gap(self) -> tuple[int, int] | None:
         """See ``Feed``."""
