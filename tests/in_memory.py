@@ -19,7 +19,7 @@ from argon2 import PasswordHasher
 
 from heliograph.broker.broker import Broker
 from heliograph.directory.build import build_directory
-from heliograph.directory.credentials import Authenticator, hash_all
+from heliograph.directory.credentials import Authenticator, HashedSecrets, hash_all
 from heliograph.directory.directory import Directory
 from heliograph.directory.file import DirectoryFile
 from heliograph.directory.secret import Secret
@@ -217,9 +217,16 @@ def frame(command: str, body: bytes = b"", /, **headers: object) -> bytes:
 class Site:
     """A running broker."""
 
-    def __init__(self, hub: Hub, engine: EmbeddedEngine) -> None:
+    def __init__(self, hub: Hub, engine: EmbeddedEngine, hashed: HashedSecrets) -> None:
         self.hub = hub
         self.engine = engine
+        self._hashed = hashed
+
+    async def replace(self, text: str) -> None:
+        """The directory is that of ``text`` from now on; nothing turns meanwhile but what hashes new secrets."""
+        file, limits = directory_file(text), self.hub.limits
+        self._hashed = await hash_all(file.secrets(), limits, CHEAP, self._hashed)
+        self.hub.admission.replace_directory(build_directory(file, limits), self._hashed)
 
     def open(self, credentials: tuple[str, str] | None = None) -> Peer:
         """A connection that has said nothing yet; ``credentials`` as from a WebSocket handshake."""
@@ -303,14 +310,15 @@ async def open_site(text: str = DIRECTORY, **limits: Any) -> AsyncIterator[Site]
     allowed = Limits(**({"busy_poll_us": 0} | limits))
     file = directory_file(text)
     built = build_directory(file, allowed)
-    authenticator = Authenticator(built, await hash_all(file.secrets(), allowed, CHEAP), allowed, hasher=CHEAP)
+    hashed = await hash_all(file.secrets(), allowed, CHEAP)
+    authenticator = Authenticator(built, hashed, allowed, hasher=CHEAP)
     engine = EmbeddedEngine(allowed, ForgetfulStore())
     broker = Broker(engine, built, allowed)
     await engine.start()
     as_it_was = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     try:
-        yield Site(Hub(broker, authenticator, allowed, asyncio.get_running_loop()), engine)
+        yield Site(Hub(broker, authenticator, allowed, asyncio.get_running_loop()), engine, hashed)
     finally:
         structlog.configure(**as_it_was)
         await engine.stop()

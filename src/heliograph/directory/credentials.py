@@ -8,44 +8,65 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from hashlib import blake2b
+from types import MappingProxyType
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError, VerifyMismatchError
 
 from heliograph.directory.directory import Directory
-from heliograph.directory.principal import Principal
+from heliograph.directory.principal import Identity
 from heliograph.directory.secret import Secret
 from heliograph.directory.verification_queue import VerificationQueue
 from heliograph.directory.verified import VerifiedCredentials
 from heliograph.errors import LoginError, ServerError
 from heliograph.limits import Limits
 
+#: Each process has its own, so marks cannot be compared elsewhere.
+_MARK_KEY = secrets.token_bytes(blake2b.MAX_KEY_SIZE)
+#: How often a directory may be replaced during one login, whose verification then begins again.
+_REPLACED_MAX = 3
+_NO_MARKS: Mapping[str, bytes] = MappingProxyType({})
+
 
 class HashedSecrets:
     """Argon2id hashes by login, and one of equal cost that no password has, for logins that do not exist.
 
+    ``marks``: keyed digests of the secrets by login, by which ``hash_all`` knows those that have not changed.
     A plain class, not a Struct: hashes can be guessed at off line, so they stay out of every repr.
     """
 
-    __slots__ = ("by_login", "unknown")
+    __slots__ = ("by_login", "marks", "unknown")
 
-    def __init__(self, by_login: Mapping[str, str], unknown: str) -> None:
+    def __init__(self, by_login: Mapping[str, str], unknown: str, marks: Mapping[str, bytes] = _NO_MARKS) -> None:
         self.by_login = by_login
         self.unknown = unknown
+        self.marks = marks
 
     def __repr__(self) -> str:
         return f"HashedSecrets({len(self.by_login)} logins)"
 
 
 async def hash_all(
-    by_login: Mapping[str, Secret], limits: Limits, hasher: PasswordHasher | None = None
+    by_login: Mapping[str, Secret],
+    limits: Limits,
+    hasher: PasswordHasher | None = None,
+    known: HashedSecrets | None = None,
 ) -> HashedSecrets:
     """Hash every secret, ``verifications_max`` at once, off the event loop.
 
     ``hasher`` defaults to the low-memory profile of RFC 9106: 64 MiB and some 100 ms each.
+    ``known``: what was hashed before; a secret that has not changed keeps its hash, and is the same credential.
     """
     hash_octets = (hasher or PasswordHasher()).hash
-    texts = [secrets.token_hex(32), *(secret.reveal() for secret in by_login.values())]
+    marks = {login: _mark(secret) for login, secret in by_login.items()}
+    kept = (
+        {login: known.by_login[login] for login, mark in marks.items() if known.marks.get(login) == mark}
+        if known
+        else {}
+    )
+    fresh = [login for login in by_login if login not in kept]
+    texts = [secrets.token_hex(32), *(by_login[login].reveal() for login in fresh)]
     loop = asyncio.get_running_loop()
     executor = ThreadPoolExecutor(limits.verifications_max, thread_name_prefix="heliograph-hash")
     try:
@@ -54,11 +75,15 @@ async def hash_all(
         )
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
-    return HashedSecrets(dict(zip(by_login, hashes, strict=True)), unknown)
+    return HashedSecrets(kept | dict(zip(fresh, hashes, strict=True)), unknown, marks)
+
+
+def _mark(secret: Secret) -> bytes:
+    return blake2b(_octets(secret.reveal()), key=_MARK_KEY, digest_size=32).digest()
 
 
 class Authenticator:
-    """Answers who a login and password belong to.  One per directory snapshot, on one event loop.
+    """Answers who a login and password belong to, by the latest snapshot of the directory.  On one event loop.
 
     A success is remembered for ``verified_ms_max``; a failure never, so it always takes a whole verification.
     ``monotonic``: seconds.  ``hasher`` verifies with the cost that each hash was made with.
@@ -81,7 +106,16 @@ class Authenticator:
         self._verified = VerifiedCredentials(limits)
         self._queue = VerificationQueue(limits)
 
-    async def authenticate(self, login: str, password: str) -> Principal:
+    def replace(self, directory: Directory, hashed: HashedSecrets) -> None:
+        """Answer by these from now on, also those who wait."""
+        self._directory = directory
+        self._hashed = hashed
+
+    def stands(self, login: str, credential: str) -> bool:
+        """Whether who logged in with that credential could do so again."""
+        return login in self._directory.principals and self._hashed.by_login.get(login) == credential
+
+    async def authenticate(self, login: str, password: str) -> Identity:
         """Who this is.  LoginError: unknown or wrong, which cannot be told apart.  LimitError: too busy now.
 
         May be cancelled, by a login time-out for instance; that does not disturb others.
@@ -89,23 +123,35 @@ class Authenticator:
         login_octets, password_octets = _octets(login), _octets(password)
         digest = self._verified.digest(login_octets, password_octets)
         known = self._verified.get(digest, self._monotonic())
-        if known is not None:
-            return known
-        principal = self._directory.principals.get(login)
-        stored = self._hashed.by_login.get(login)
-        if max(len(login_octets), len(password_octets)) > self._octets_max:
-            principal, password_octets = None, b""  # refused, after the same work as any other
-        if principal is None or stored is None:
-            principal, stored = None, self._hashed.unknown
-        matches = await self._verify(login, digest, partial(_matches, self._hasher, stored, password_octets))
-        if principal is None or not matches:
+        if known is not None and self.stands(login, known.credential):
+            return self._current(known)
+        fits = max(len(login_octets), len(password_octets)) <= self._octets_max
+        stored = await self._find(login, digest, password_octets if fits else None)
+        if stored is None or not self.stands(login, stored):
             raise LoginError("Bad CONNECT", f"Access refused for user '{self._shown(login)}'")
-        self._verified.put(digest, principal, self._monotonic())
-        return principal
+        identity = Identity(self._directory.principals[login], stored)
+        self._verified.put(digest, identity, self._monotonic())
+        return identity
 
     def close(self) -> None:
         """End the threads; who still waits gets a ServerError.  Blocks for one verification at most."""
         self._queue.close()
+
+    async def _find(self, login: str, digest: bytes, password: bytes | None) -> str | None:
+        """The stored credential that ``password`` is right for, or None (as for no password): after the same work."""
+        for _ in range(_REPLACED_MAX):
+            known = self._hashed.by_login.get(login)
+            stored = known if password is not None and login in self._directory.principals else None
+            hashed = stored or self._hashed.unknown
+            check = partial(_matches, self._hasher, hashed, password or b"")
+            matches = await self._verify(login, digest + hashed.encode(), check)
+            if self._hashed.by_login.get(login) == known:
+                return stored if matches else None
+        return None
+
+    def _current(self, known: Identity) -> Identity:
+        principal = self._directory.principals[known.principal.login]
+        return known if principal == known.principal else Identity(principal, known.credential)
 
     async def _verify(self, login: str, digest: bytes, check: Callable[[], bool]) -> bool:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from hashlib import blake2b
 
-from heliograph.directory.principal import Principal
+from heliograph.directory.principal import Identity
 from heliograph.limits import Limits
 
 
@@ -19,7 +19,7 @@ class VerifiedCredentials:
         self._key = secrets.token_bytes(blake2b.MAX_KEY_SIZE)
         self._lifetime_s = limits.verified_ms_max / 1000
         self._size_max = limits.verified_max
-        self._entries: dict[bytes, tuple[Principal, float]] = {}
+        self._entries: dict[bytes, tuple[Identity, float]] = {}
 
     def digest(self, login: bytes, password: bytes) -> bytes:
         """Stands for the pair.  The length in front keeps ``ab``, ``c`` apart from ``a``, ``bc``."""
@@ -28,18 +28,18 @@ class VerifiedCredentials:
         hashed.update(password)
         return hashed.digest()
 
-    def get(self, digest: bytes, now_s: float) -> Principal | None:
+    def get(self, digest: bytes, now_s: float) -> Identity | None:
         """Whose credential this is, when it was verified recently enough."""
         entry = self._entries.get(digest)
         if entry is None:
             return None
-        principal, expires_s = entry
+        identity, expires_s = entry
         if now_s >= expires_s:
             del self._entries[digest]
             return None
-        return principal
+        return identity
 
-    def put(self, digest: bytes, principal: Principal, now_s: float) -> None:
+    def put(self, digest: bytes, identity: Identity, now_s: float) -> None:
         """Remember it from ``now_s`` on; the oldest makes room."""
         self._entries.pop(digest, None)
         while self._entries:
@@ -47,7 +47,7 @@ class VerifiedCredentials:
             if len(self._entries) < self._size_max and now_s < self._entries[oldest][1]:
                 break
             del self._entries[oldest]
-        self._entries[digest] = (principal, now_s + self._lifetime_s)
+        self._entries[digest] = (identity, now_s + self._lifetime_s)
 
     def __len__(self) -> int:
         return len(self._entries)

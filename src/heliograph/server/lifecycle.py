@@ -10,13 +10,13 @@ from types import TracebackType
 import structlog
 
 from heliograph.broker.broker import Broker
-from heliograph.directory.build import build_directory
-from heliograph.directory.credentials import Authenticator, hash_all
-from heliograph.directory.file import DirectoryFile, read_directory_file
+from heliograph.directory.credentials import Authenticator, HashedSecrets
+from heliograph.directory.directory import Directory
 from heliograph.engine.embedded.engine import EmbeddedEngine
 from heliograph.engine.embedded.log.file_store import FileStore
 from heliograph.errors import ServerError, SettingsError
 from heliograph.server import tcp, websocket
+from heliograph.server.directory_source import DirectorySource
 from heliograph.server.handshake import PATH
 from heliograph.server.hub import Hub
 from heliograph.server.settings import Settings, load_certificate, tls_context
@@ -50,11 +50,11 @@ class Server:
         """Apply the directory, open the engine, listen.  SettingsError where something given does not fit."""
         settings = self.settings
         self._tls = tls_context(settings)
-        file = read_directory_file(settings.apply) if settings.apply else DirectoryFile()
         limits = settings.limits
-        directory = build_directory(file, limits, settings.apply)
+        self._source = DirectorySource(settings.apply, limits)
+        directory, hashed = await self._source.read()
         self._engine = EmbeddedEngine(limits, FileStore(settings.data_dir), settings.fsync)
-        self._authenticator = Authenticator(directory, await hash_all(file.secrets(), limits), limits)
+        self._authenticator = Authenticator(directory, hashed, limits)
         loop = asyncio.get_running_loop()
         self._hub = Hub(Broker(self._engine, directory, limits), self._authenticator, limits, loop)
         await self._engine.start()
@@ -66,6 +66,7 @@ class Server:
 
     async def stop(self) -> None:
         """Drain: accept nothing new, answer what has come, tell every client, then close."""
+        self._source.stop()
         self._sweeper.stop()
         for listener in self._listeners:
             listener.close()
@@ -79,8 +80,17 @@ class Server:
         await self._engine.stop()
         self._authenticator.close()
 
+    def replace_directory(self, directory: Directory, hashed: HashedSecrets) -> None:
+        """Who may do what from now on, also on open connections; see ``Admission``."""
+        self._hub.admission.replace_directory(directory, hashed)
+
+    def reload(self) -> None:
+        """Read certificate and directory file again (SIGHUP)."""
+        self.reload_certificate()
+        self._source.reload(self.replace_directory)
+
     def reload_certificate(self) -> None:
-        """Read certificate and key again (SIGHUP); the old ones stay where the new do not fit."""
+        """Read certificate and key again; the old ones stay where the new do not fit."""
         if self._tls is None:
             return
         try:

@@ -14,6 +14,7 @@ from argon2.profiles import RFC_9106_LOW_MEMORY
 from heliograph.directory.build import build_directory
 from heliograph.directory.credentials import Authenticator, HashedSecrets, hash_all
 from heliograph.directory.file import DirectoryFile
+from heliograph.directory.principal import Identity
 from heliograph.directory.secret import Secret
 from heliograph.errors import LimitError, LoginError, ServerError
 from heliograph.limits import Limits
@@ -74,7 +75,7 @@ async def refusal(authenticator: Authenticator, login: str, password: str) -> tu
     [(OPS, PASSWORD, "Partner"), ("acme", "producer-secret", "System"), ("archiver", "service-secret", "Service")],
 )
 async def test_each_kind_of_principal_logs_in(make: Make, login: str, password: str, kind: str) -> None:
-    principal = await make().authenticate(login, password)
+    principal = (await make().authenticate(login, password)).principal
     assert type(principal).__name__ == kind
     assert principal.login == login
 
@@ -158,7 +159,8 @@ async def test_a_success_is_remembered_for_its_time(make: Make, hasher: Counting
     assert await authenticator.authenticate(OPS, PASSWORD) is first
     assert len(hasher.passwords) == 1
     clock.now_s += 0.1
-    assert await authenticator.authenticate(OPS, PASSWORD) == first
+    again = await authenticator.authenticate(OPS, PASSWORD)
+    assert (again.principal, again.credential) == (first.principal, first.credential)
     assert len(hasher.passwords) == 2
 
 
@@ -198,7 +200,7 @@ async def test_a_thousand_reconnects_cost_one_verification(make: Make, hasher: C
     answers = await asyncio.gather(*logins, return_exceptions=True)
     assert len(hasher.passwords) == 1
     assert all(isinstance(answer, asyncio.CancelledError) for answer in answers[::2])
-    assert {getattr(answer, "login", None) for answer in answers[1::2]} == {OPS}
+    assert {answer.principal.login for answer in answers[1::2] if isinstance(answer, Identity)} == {OPS}
 
 
 async def test_each_who_shares_a_failure_gets_an_error_of_its_own(make: Make, hasher: CountingHasher) -> None:
@@ -221,7 +223,7 @@ async def test_guesses_at_one_account_leave_the_others_a_thread(make: Make, hash
             await asyncio.sleep(0.001)
     assert hasher.passwords == [b"guess 0", b"producer-secret"]
     hasher.go_on.set()
-    assert (await other).login == "acme"
+    assert (await other).principal.login == "acme"
     answers = await asyncio.gather(*guesses, return_exceptions=True)
     assert {type(answer) for answer in answers} == {LoginError}
 
@@ -250,7 +252,9 @@ async def test_close_ends_the_threads(make: Make) -> None:
     await authenticator.authenticate(OPS, PASSWORD)
     authenticator.close()
     assert set(threading.enumerate()) <= before
-    assert (await authenticator.authenticate(OPS, PASSWORD)).login == OPS  # remembered; harmless while draining
+    assert (
+        await authenticator.authenticate(OPS, PASSWORD)
+    ).principal.login == OPS  # remembered; harmless while draining
     with pytest.raises(ServerError):
         await authenticator.authenticate("acme", "producer-secret")
 

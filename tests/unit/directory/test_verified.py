@@ -5,11 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliograph.directory.principal import System
+from heliograph.directory.principal import Identity, System
 from heliograph.directory.verified import VerifiedCredentials
 from heliograph.limits import Limits
 
-ACME = System("acme")
+ACME = Identity(System("acme"), "stored")
 
 
 def test_it_is_remembered_for_its_time_and_no_longer() -> None:

@@ -128,7 +128,7 @@ class EmbeddedEngine:
             start = exchange.offset_of(request.start) if request.start is not None else None
             return TransientFeed(exchange, request.binding, start, wake, ended)
         if request.durable.dead_letters:
-            return DeadLetterFeed(self._find(request.durable), wake)
+            return DeadLetterFeed(self._find(request.durable, exchange), request.binding, wake)
         subscription = self._find_or_make(request, request.durable, exchange)
         feed = DurableFeed(subscription, wake, ended)
         feed.open()
@@ -142,9 +142,10 @@ class EmbeddedEngine:
             self._find(durable), AccessError("Subscription deleted", "Its owner has unsubscribed it."), confirm
         )
 
-    def _find(self, durable: Durable) -> DurableSubscription:
+    def _find(self, durable: Durable, exchange: Exchange | None = None) -> DurableSubscription:
+        """``exchange``: the one that it must be of, since the right to read was looked up for that one."""
         subscription = self._durables.get(journal_key(durable))
-        if subscription is None:
+        if subscription is None or exchange not in (None, subscription.exchange):
             raise AccessError("No durable subscription", f"You have no durable subscription {durable.name[:256]!r}.")
         return subscription
 
