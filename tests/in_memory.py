@@ -9,8 +9,9 @@ import asyncio
 import logging
 import re
 import tomllib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -223,10 +224,14 @@ class Site:
         self._hashed = hashed
 
     async def replace(self, text: str) -> None:
-        """The directory is that of ``text`` from now on; nothing turns meanwhile but what hashes new secrets."""
+        """The directory is that of ``text`` from now on; the loop has not turned since then."""
+        await (await self.prepare(text))()
+
+    async def prepare(self, text: str) -> Callable[[], Awaitable[None]]:
+        """What replaces the directory by that of ``text``; the loop turns only for new exchanges."""
         file, limits = directory_file(text), self.hub.limits
         self._hashed = await hash_all(file.secrets(), limits, CHEAP, self._hashed)
-        self.hub.admission.replace_directory(build_directory(file, limits), self._hashed)
+        return partial(self.hub.admission.replace_directory, build_directory(file, limits), self._hashed)
 
     def open(self, credentials: tuple[str, str] | None = None) -> Peer:
         """A connection that has said nothing yet; ``credentials`` as from a WebSocket handshake."""

@@ -57,13 +57,22 @@ class Broker:
         feed = self._engine.subscribe(request, wake, ended, confirm)
         return Subscription(feed, request.binding, ack_mode, prefetch_count, self._limits)
 
-    def replace_directory(self, directory: Directory) -> None:
-        """Ask this directory from now on.  Publishers mind it at once; subscriptions are the caller's to ``renew``.
+    async def prepare(self, directory: Directory) -> None:
+        """Have the exchanges that are new in ``directory`` ready; nobody can use them yet.
 
-        What the engine raises where it cannot make a new exchange; nothing has changed then.
+        Raises what the engine does where it cannot make one.
         """
         new = [name for name in directory.exchanges if name not in self._exchanges]
-        self._exchanges |= {name: self._engine.declare(name) for name in new}
+        made = {name: self._engine.declare(name) for name in new}
+        if made:
+            await self._engine.opened()
+            self._exchanges |= made
+
+    def replace_directory(self, directory: Directory) -> None:
+        """Ask this directory, for which all is ready, from now on.
+
+        Publishers mind it at once; subscriptions are the caller's to ``renew``.
+        """
         self.directory = directory
         for login, publisher in list(self._publishers.items()):
             principal = directory.principals.get(login)

@@ -180,6 +180,9 @@ class Engine(Protocol):
     def declare(self, exchange: str) -> Publish:
         """Make ``exchange`` exist, if it does not; what publishes to it."""
 
+    async def opened(self) -> None:
+        """Wait until all that was declared can be published to; before ``start`` that is ``start``'s to see to."""
+
     def subscribe(
         self,
         request: Request,

@@ -30,18 +30,28 @@ class Admission:
     Bounded by the connections, since each stands in line once.
     """
 
-    __slots__ = ("_hub", "_line", "_scheduled")
+    __slots__ = ("_asked", "_done", "_hub", "_line", "_scheduled")
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._line: dict[StompConnection, None] = {}
         self._scheduled = False
+        self._asked = self._done = 0  # snapshots, counted
 
-    def replace_directory(self, directory: Directory, hashed: HashedSecrets) -> None:
-        """From now on, these alone say who may do what.
+    async def replace_directory(self, directory: Directory, hashed: HashedSecrets) -> None:
+        """These alone say who may do what: at once, or where there are new exchanges, once they are on disk.
 
-        What the engine raises where it cannot make a new exchange; then all is as before.
+        Of several that are asked for, the last one stays.  What the engine raises where it cannot make an exchange;
+        then all is as before.
         """
+        self._asked += 1
+        number = self._asked
+        await self._hub.broker.prepare(directory)
+        if number > self._done:
+            self._done = number
+            self._replace(directory, hashed)
+
+    def _replace(self, directory: Directory, hashed: HashedSecrets) -> None:
         hub = self._hub
         is_less = not (hub.broker.directory.exchanges.keys() <= directory.exchanges.keys())
         hub.broker.replace_directory(directory)
@@ -93,8 +103,10 @@ class Admission:
     def _turn(self) -> None:
         self._scheduled = False
         until = perf_counter() + _SLICE_S
-        while self._line and perf_counter() < until:
+        while self._line:
             self._review(next(iter(self._line)))
+            if perf_counter() >= until:
+                break
         if self._line:
             self._scheduled = True
             self._hub.loop.call_soon(self._turn)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import structlog
@@ -14,6 +14,9 @@ from heliograph.directory.directory import Directory
 from heliograph.directory.file import DirectoryFile, read_directory_file
 from heliograph.errors import HeliographError
 from heliograph.limits import Limits
+
+#: See ``Admission.replace_directory``.
+Replace = Callable[[Directory, HashedSecrets], Awaitable[None]]
 
 log = structlog.get_logger("heliograph.server")
 
@@ -42,7 +45,7 @@ class DirectorySource:
             self._hashed = hashed
         return directory, hashed
 
-    def reload(self, replace: Callable[[Directory, HashedSecrets], None]) -> None:
+    def reload(self, replace: Replace) -> None:
         """Read it again soon, and ``replace`` all of it; what does not fit is logged, and nothing is replaced."""
         if self._path is None:
             return
@@ -59,13 +62,13 @@ class DirectorySource:
         file = read_directory_file(self._path) if self._path else DirectoryFile()
         return file, build_directory(file, self._limits, self._path)
 
-    async def _reload(self, replace: Callable[[Directory, HashedSecrets], None]) -> None:
+    async def _reload(self, replace: Replace) -> None:
         try:
             while self._again:
                 self._again = False
                 try:
                     directory, hashed = await self.read()
-                    replace(directory, hashed)
+                    await replace(directory, hashed)
                     self._hashed = hashed
                 except (HeliographError, OSError) as error:
                     log.error("directory not reloaded", detail=str(error))

@@ -80,9 +80,9 @@ class Server:
         await self._engine.stop()
         self._authenticator.close()
 
-    def replace_directory(self, directory: Directory, hashed: HashedSecrets) -> None:
+    async def replace_directory(self, directory: Directory, hashed: HashedSecrets) -> None:
         """Who may do what from now on, also on open connections; see ``Admission``."""
-        self._hub.admission.replace_directory(directory, hashed)
+        await self._hub.admission.replace_directory(directory, hashed)
 
     def reload(self) -> None:
         """Read certificate and directory file again (SIGHUP)."""

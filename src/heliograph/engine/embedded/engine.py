@@ -106,6 +106,10 @@ class EmbeddedEngine:
             self._add_durables(known)
         return known.publish
 
+    async def opened(self) -> None:
+        """See ``Engine``; a log that is added while the writer runs is mended with the next commit."""
+        await self._begin()
+
     def _add_durables(self, exchange: Exchange) -> None:
         mine = [key for key, state in self._undeclared.items() if state.binding.exchange == exchange.name]
         for key in mine:
