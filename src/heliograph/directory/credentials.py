@@ -43,6 +43,10 @@ class HashedSecrets:
         self.unknown = unknown
         self.marks = marks
 
+    def unchanged(self, marks: Mapping[str, bytes]) -> dict[str, str]:
+        """The hashes of the logins whose secret still has the same mark."""
+        return {login: self.by_login[login] for login, mark in marks.items() if self.marks.get(login) == mark}
+
     def __repr__(self) -> str:
         return f"HashedSecrets({len(self.by_login)} logins)"
 
@@ -60,22 +64,21 @@ async def hash_all(
     """
     hash_octets = (hasher or PasswordHasher()).hash
     marks = {login: _mark(secret) for login, secret in by_login.items()}
-    kept = (
-        {login: known.by_login[login] for login, mark in marks.items() if known.marks.get(login) == mark}
-        if known
-        else {}
-    )
-    fresh = [login for login in by_login if login not in kept]
-    texts = [secrets.token_hex(32), *(by_login[login].reveal() for login in fresh)]
+    kept = known.unchanged(marks) if known is not None else {}
+    texts = {login: secret.reveal() for login, secret in by_login.items() if login not in kept}
     loop = asyncio.get_running_loop()
     executor = ThreadPoolExecutor(limits.verifications_max, thread_name_prefix="heliograph-hash")
     try:
-        unknown, *hashes = await asyncio.gather(
-            *(loop.run_in_executor(executor, hash_octets, _octets(text)) for text in texts)
+        hashes = await asyncio.gather(
+            *(
+                loop.run_in_executor(executor, hash_octets, _octets(text))
+                for text in ([] if known is not None else [secrets.token_hex(32)]) + list(texts.values())
+            )
         )
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
-    return HashedSecrets(kept | dict(zip(fresh, hashes, strict=True)), unknown, marks)
+    unknown = known.unknown if known is not None else hashes.pop(0)
+    return HashedSecrets(kept | dict(zip(texts, hashes, strict=True)), unknown, marks)
 
 
 def _mark(secret: Secret) -> bytes:

@@ -282,3 +282,77 @@ async def test_the_default_cost_is_that_of_rfc_9106() -> None:
     authenticator = Authenticator(build_directory(DirectoryFile()), hashed, Limits())
     assert (await refusal(authenticator, "nobody", "x"))[0] == "Bad CONNECT"
     authenticator.close()
+
+
+# --- when the directory is replaced
+
+OTHERS = Secret("another password")
+
+
+async def replaced(
+    make: Make, hasher: CountingHasher, secret: Secret | None
+) -> tuple[Authenticator, Callable[[], None]]:
+    """An authenticator, and what makes it answer by a directory in which OPS has ``secret``, or is not there."""
+    authenticator = make()
+    directory, hashed = authenticator._directory, authenticator._hashed
+    others = {login: Secret("x") for login in hashed.by_login if login != OPS}
+    new = await hash_all(others | ({OPS: secret} if secret else {}), Limits(), hasher)
+    return authenticator, lambda: authenticator.replace(directory, new)
+
+
+@pytest.mark.parametrize("secret", [OTHERS, None])
+async def test_a_remembered_login_is_worth_nothing_once_its_credential_is_gone(
+    make: Make, hasher: CountingHasher, secret: Secret | None
+) -> None:
+    authenticator, replace = await replaced(make, hasher, secret)
+    identity = await authenticator.authenticate(OPS, PASSWORD)
+    assert authenticator.stands(OPS, identity.credential)
+    replace()
+    assert not authenticator.stands(OPS, identity.credential)
+    await refusal(authenticator, OPS, PASSWORD)
+    if secret is not None:
+        again = await authenticator.authenticate(OPS, secret.reveal())
+        assert authenticator.stands(OPS, again.credential)
+
+
+async def test_a_remembered_login_of_who_was_removed_is_refused(make: Make) -> None:
+    authenticator = make()
+    identity = await authenticator.authenticate(OPS, PASSWORD)
+    authenticator.replace(build_directory(DirectoryFile()), authenticator._hashed)
+    assert not authenticator.stands(OPS, identity.credential)
+    await refusal(authenticator, OPS, PASSWORD)
+
+
+async def test_a_remembered_login_tells_what_the_principal_may_now(
+    make: Make, read: Callable[[str], DirectoryFile], example: str, hasher: CountingHasher
+) -> None:
+    authenticator = make()
+    before = await authenticator.authenticate(OPS, PASSWORD)
+    text = example.replace('message_types = ["event_full_v24", "face_v24"] }', 'message_types = ["face_v24"] }')
+    directory = build_directory(read(text))
+    authenticator.replace(directory, authenticator._hashed)
+    after = await authenticator.authenticate(OPS, PASSWORD)
+    assert before.principal != after.principal == directory.principals[OPS]
+    assert len(hasher.passwords) == 1
+
+
+@pytest.mark.parametrize(("password", "is_right"), [(PASSWORD, False), (OTHERS.reveal(), True)])
+async def test_a_verification_that_a_change_overtakes_is_made_again(
+    make: Make, hasher: CountingHasher, password: str, is_right: bool
+) -> None:
+    authenticator, replace = await replaced(make, hasher, OTHERS)
+    hasher.go_on.clear()
+    login = asyncio.create_task(authenticator.authenticate(OPS, password))
+    async with asyncio.timeout(5):
+        while not hasher.passwords:
+            await asyncio.sleep(0.001)
+    replace()
+    late = asyncio.create_task(authenticator.authenticate(OPS, password))
+    hasher.go_on.set()
+    answers = await asyncio.gather(login, late, return_exceptions=True)
+    assert [isinstance(answer, Identity) for answer in answers] == [is_right, is_right]
+
+
+async def test_an_identity_shows_no_credential(make: Make) -> None:
+    identity = await make().authenticate(OPS, PASSWORD)
+    assert "argon2" not in repr(identity)
