@@ -324,6 +324,22 @@ async def test_what_was_delivered_under_further_rights_does_not_come_again_under
     assert numbers(dead) == []
 
 
+async def test_a_durable_subscription_of_a_service_sees_more_from_now_on(site: Site) -> None:
+    peer = await subscriber(site, SERVICE, x_queue_name="q", ack="client-individual")
+    producer = await site.connect(SYSTEM)
+    for number, text in enumerate([DIRECTORY, changed((SERVICE_RIGHTS, SERVICE_RIGHTS.replace("*.*.create", "#")))]):
+        await site.replace(text)
+        for action in ("create", "update"):
+            body = face(12345, action, 2 * number + (action == "update"))
+            producer.send("SEND", body, destination=f"{FACE}7.12345.{action}")
+            await site.turn()
+    assert numbers(peer) == [0, 2, 3]
+    peer.gone()
+    again = await subscriber(site, SERVICE, x_queue_name="q")
+    await site.turn()
+    assert numbers(again) == [0, 2, 3]
+
+
 # --- many at once
 
 
@@ -401,3 +417,16 @@ async def test_a_login_that_is_being_verified_is_answered_by_the_new_directory(s
     await replace()
     await site.answered(peer)
     assert peer.error().headers["message"] == "Bad CONNECT"
+
+
+async def test_of_changes_that_overlap_the_last_one_stays() -> None:
+    async with open_site(WITHOUT_RAW) as site:
+        peer = await site.connect(SERVICE)
+        more, less = await site.prepare(DIRECTORY), await site.prepare(WITHOUT_RAW)
+        slow = asyncio.create_task(more())  # it waits for the disk
+        await asyncio.sleep(0)
+        await less()
+        await slow
+        assert "acme_raw" not in site.hub.broker.directory.exchanges
+        peer.send("SUBSCRIBE", id="0", destination=RAW + "#")
+        assert peer.error().headers["message"] == "Access refused"
