@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from heliograph.directory.directory import Directory
 from heliograph.errors import ServerError
 from heliograph.server import admission
 from tests.in_memory import DIRECTORY, OTHER_PARTNER, PARTNER, SERVICE, SYSTEM, Peer, Site, face, open_site
@@ -135,6 +136,19 @@ async def test_an_exchange_that_is_switched_off_ends_its_subscriptions_and_refus
     error = producer.error()
     assert (error.headers["message"], error.headers["receipt-id"]) == ("Access refused", "r")
     assert len(other.heard()) == 1
+    assert other.link.closed is None
+
+
+async def test_an_exchange_that_is_gone_ends_its_subscriptions_even_where_a_principal_still_names_it(
+    site: Site,
+) -> None:
+    peer, other = await subscriber(site), await subscriber(site, destination=FULL + "#")
+    now = site.hub.broker.directory
+    exchanges = {name: each for name, each in now.exchanges.items() if name != "acme_face_v24"}
+    await site.hub.admission.replace_directory(
+        Directory(exchanges, now.principals, now.accounts), site.hub.authenticator._hashed
+    )
+    assert peer.error().headers["message"] == "Access withdrawn"
     assert other.link.closed is None
 
 
