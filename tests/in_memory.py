@@ -9,7 +9,7 @@ import asyncio
 import logging
 import re
 import tomllib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, NamedTuple
@@ -227,7 +227,7 @@ class Site:
         """The directory is that of ``text`` from now on; the loop has not turned since then."""
         await (await self.prepare(text))()
 
-    async def prepare(self, text: str) -> Callable[[], Awaitable[None]]:
+    async def prepare(self, text: str) -> Callable[[], Coroutine[Any, Any, None]]:
         """What replaces the directory by that of ``text``; the loop turns only for new exchanges."""
         file, limits = directory_file(text), self.hub.limits
         self._hashed = await hash_all(file.secrets(), limits, CHEAP, self._hashed)

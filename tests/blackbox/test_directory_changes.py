@@ -28,13 +28,19 @@ WITHOUT_RAW = (
 TAKEN_UP_S = 10
 
 
+class ChangingBroker(BrokerProcess):
+    def __init__(self, room, directory):
+        self.directory = directory
+        super().__init__(room)
+
+
 class Site:
     """A server whose directory file a test may change."""
 
     def __init__(self, room):
         self._file = room / "directory.toml"
         self._file.write_text(TEXT)
-        self.server = BrokerProcess(room, directory=self._file)
+        self.server = ChangingBroker(room, self._file)
 
     def change(self, text, word="directory replaced"):
         """Write the file and send SIGHUP; the change has been made when this returns."""

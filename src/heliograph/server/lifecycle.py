@@ -81,7 +81,10 @@ class Server:
         self._authenticator.close()
 
     async def replace_directory(self, directory: Directory, hashed: HashedSecrets) -> None:
-        """Who may do what from now on, also on open connections; see ``Admission``."""
+        """Who may do what from now on, also on open connections; see ``Admission``.
+
+        Who is disabled, and a credential that was revoked or has expired, is one that is not in them any more.
+        """
         await self._hub.admission.replace_directory(directory, hashed)
 
     def reload(self) -> None:

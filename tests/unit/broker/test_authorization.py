@@ -192,12 +192,13 @@ def test_a_service_goes_on_where_it_loses_nothing_that_it_asked_for(
 def test_a_partner_goes_on_as_long_as_it_is_granted_and_the_same(now: str) -> None:
     held = Binding("acme_face_v24", ("#",), "7")
     partner = Partner(7, "Northwind", "ops@northwind.example", frozenset({"acme_face_v24"}))
-    directory, who = DIRECTORY, partner
-    principal: Principal = {
+    directory = DIRECTORY
+    others: dict[str, Principal] = {
         "not granted": Partner(7, partner.name, partner.login),
         "another partner": Partner(8, partner.name, partner.login, partner.exchanges),
         "a system": System(partner.login, partner.exchanges),
-    }.get(now, who)
+    }
+    principal = others.get(now, partner)
     if now == "no exchange":
         directory = Directory({}, {}, {})
     if now == "granted":

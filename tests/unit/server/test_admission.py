@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ WITHOUT_RAW = changed(
 )
 
 
-async def subscriber(site: Site, who: tuple[str, str] = PARTNER, destination: str = FACE + "#", **headers: str) -> Peer:
+async def subscriber(site: Site, who: tuple[str, str] = PARTNER, destination: str = FACE + "#", **headers: Any) -> Peer:
     peer = await site.connect(who)
     peer.send("SUBSCRIBE", **({"id": "0", "destination": destination} | headers))
     await site.turn()
@@ -291,7 +292,7 @@ async def test_a_publisher_that_repeats_itself_sees_the_new_accounts_and_cameras
 
 
 async def test_a_durable_subscription_waits_until_it_is_granted_again(site: Site) -> None:
-    durable = {"x_queue_name": "q", "ack": "client-individual"}
+    durable: dict[str, Any] = {"x_queue_name": "q", "ack": "client-individual"}
     peer = await subscriber(site, **durable)
     await publish(site, 1)
     await publish(site, 2)
@@ -322,7 +323,7 @@ async def test_dead_letters_of_what_is_no_longer_granted_are_not_read_by_way_of_
 
 
 async def test_what_was_delivered_under_further_rights_does_not_come_again_under_fewer(site: Site) -> None:
-    durable = {"x_queue_name": "q", "ack": "client-individual"}
+    durable: dict[str, Any] = {"x_queue_name": "q", "ack": "client-individual"}
     peer = await subscriber(site, SERVICE, **durable)
     await publish(site, 1)
     await publish(site, 2, 999, 9)
