@@ -79,13 +79,12 @@ class StompConnection:
         """Octets from the peer."""
         self.heard = True
         known = self.session.receive_known(data)
-        ack_id = self.session.receive_ack(data) if known is None else None
         try:
             if known is not None:
                 self._publisher.publish(*known)
             elif self._closing:
                 return
-            elif ack_id is not None:
+            elif (ack_id := self.session.receive_ack(data)) is not None:
                 self._acknowledge(ack_id)
             else:
                 self._do(self.session.receive(data))

@@ -10,7 +10,6 @@ import pytest
 from heliograph.engine.embedded.engine import EmbeddedEngine
 from heliograph.errors import ServerError
 from heliograph.server.outbox import Outbox
-from heliograph.server.stomp_connection import StompConnection
 from heliograph.stomp.client_session import ClientSession, Delivery
 from heliograph.stomp.heartbeat import HeartBeat
 from tests.in_memory import (
