@@ -15,13 +15,14 @@ import msgspec
 import pytest
 
 from heliograph.directory.build import build_directory
-from heliograph.directory.credentials import Authenticator, hash_all
+from heliograph.directory.credentials import Authenticator
 from heliograph.directory.file import DirectoryFile, read_directory_file
 from heliograph.directory.secret import Secret
 from heliograph.directory.store.database import url_in
 from heliograph.directory.store.store import DirectoryStore
 from heliograph.errors import LoginError, SettingsError
 from heliograph.limits import Limits
+from tests.hashing import hash_all
 
 if TYPE_CHECKING:
     from tests.unit.directory.conftest import CountingHasher
@@ -113,7 +114,7 @@ async def test_neither_the_authenticator_nor_its_errors_nor_its_logs_tell_one(
     asyncio.get_running_loop().set_debug(True)
     asyncio.get_running_loop().slow_callback_duration = 0.0
     file = read(text)
-    hashed = await hash_all(file.secrets(), Limits(), hasher)
+    hashed = hash_all(file.secrets(), hasher)
     authenticator = Authenticator(build_directory(file), hashed, Limits(), hasher=hasher)
     principals = [
         await authenticator.authenticate(login, canary)
