@@ -40,7 +40,7 @@ check: $(STAMP)-dev ## format, lint, types, tidy and unit tests, under 60 s
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --quiet tests/test_tidy.py tests/unit
+	$(BIN)/python -m pytest --quiet --numprocesses auto tests/test_tidy.py tests/unit
 
 format: $(STAMP)-dev ## write the format, and the lint fixes that are safe
 	$(BIN)/ruff check --fix-only --quiet .

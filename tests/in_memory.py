@@ -9,8 +9,9 @@ import asyncio
 import logging
 import re
 import tomllib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,7 +20,7 @@ from argon2 import PasswordHasher
 
 from heliograph.broker.broker import Broker
 from heliograph.directory.build import build_directory
-from heliograph.directory.credentials import Authenticator, hash_all
+from heliograph.directory.credentials import Authenticator
 from heliograph.directory.directory import Directory
 from heliograph.directory.file import DirectoryFile
 from heliograph.directory.secret import Secret
@@ -28,6 +29,7 @@ from heliograph.limits import Limits
 from heliograph.server.hub import Hub
 from heliograph.server.stomp_connection import StompConnection
 from tests.crash.stores import ForgetfulStore
+from tests.hashing import hash_all
 
 DIRECTORY = """
 [[systems]]
@@ -221,6 +223,16 @@ class Site:
         self.hub = hub
         self.engine = engine
 
+    async def replace(self, text: str) -> None:
+        """The directory is that of ``text`` from now on; the loop has not turned since then."""
+        await (await self.prepare(text))()
+
+    async def prepare(self, text: str) -> Callable[[], Coroutine[Any, Any, None]]:
+        """What replaces the directory by that of ``text``; the loop turns only for new exchanges."""
+        file, limits = directory_file(text), self.hub.limits
+        hashed = hash_all(file.secrets(), CHEAP)
+        return partial(self.hub.admission.replace_directory, build_directory(file, limits), hashed)
+
     def open(self, credentials: tuple[str, str] | None = None) -> Peer:
         """A connection that has said nothing yet; ``credentials`` as from a WebSocket handshake."""
         return Peer(self.hub, credentials)
@@ -303,7 +315,8 @@ async def open_site(text: str = DIRECTORY, **limits: Any) -> AsyncIterator[Site]
     allowed = Limits(**({"busy_poll_us": 0} | limits))
     file = directory_file(text)
     built = build_directory(file, allowed)
-    authenticator = Authenticator(built, await hash_all(file.secrets(), allowed, CHEAP), allowed, hasher=CHEAP)
+    hashed = hash_all(file.secrets(), CHEAP)
+    authenticator = Authenticator(built, hashed, allowed, hasher=CHEAP)
     engine = EmbeddedEngine(allowed, ForgetfulStore())
     broker = Broker(engine, built, allowed)
     await engine.start()

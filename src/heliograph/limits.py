@@ -47,9 +47,10 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     read_bytes_max: int = 262_144  #: taken from one socket in one turn, so that no publisher keeps the others waiting
 
     # --- deliveries
-    write_bytes_max: int = 65_536  #: handed to one socket in one turn of the loop
+    write_bytes_max: int = 262_144  #: handed to one socket in one turn of the loop
     control_bytes_max: int = 65_536  #: RECEIPTs a peer has not read yet; then it is not read from either
     backlog_events_max: int = 65_536  #: references per subscription
+    backlog_references_max: int = 2_097_152  #: of all subscriptions of an exchange; the longest let go first
     ring_bytes_max: int = 33_554_432  #: per exchange; a subscription that is further behind has fallen off
     routes_max: int = 32_768  #: cached routing keys per exchange
     busy_poll_us: int = 50  #: looked for the answer to what was just written before going to sleep; 0 never

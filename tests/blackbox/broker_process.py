@@ -18,11 +18,14 @@ STOP_S = 10
 class BrokerProcess:
     """A running server; ``room`` is its working directory and takes its log."""
 
+    directory = DIRECTORY
+
     def __init__(self, room: Path, *flags: str, **variables: str) -> None:
         self.log = room / "serve.log"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HELIOGRAPH_")}
         environment["HELIOGRAPH_HTTP_PORT"] = "0"
-        command = [str(COMMAND), "serve", "--apply", str(DIRECTORY), "--stomp-port", "0", "--tcp-port", "0", *flags]
+        directory = str(self.directory)
+        command = [str(COMMAND), "serve", "--apply", directory, "--stomp-port", "0", "--tcp-port", "0", *flags]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 command, cwd=room, env=environment | variables, stdout=subprocess.PIPE, stderr=log, text=True

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.conftest import BODY, FACE, FULL, KEY, OTHER, PARTNER, SYSTEM, Dial, publish, subscriber
+from tests.contract.conftest import BODY, EXAMPLE, FACE, FULL, KEY, OTHER, PARTNER, SYSTEM, Dial, publish, subscriber
 from tests.in_memory import Site, face, frame, read_frames
 
 USER = "/exchange/acme_user_v24/"
@@ -96,6 +96,27 @@ async def test_FEED_2_partners_only_consume_and_systems_only_produce(site: Site)
     assert partner.error().headers["message"] == "Access refused"
     system.send("SUBSCRIBE", id="0", destination=FACE + "#")
     assert system.error().headers["message"] == "Access refused"
+
+
+async def test_FEED_2_what_is_switched_off_while_it_runs_does_not_exist_any_more(site: Site) -> None:
+    consumer, producer = await subscriber(site, id="0"), await site.connect(SYSTEM)
+    await publish(site, "123.456.create")
+    assert len(consumer.heard()) == 1
+    await site.replace(EXAMPLE.replace(', "face_v24"', ""))
+    assert consumer.error().headers["message"] == "Access withdrawn"
+    producer.send("SEND", face(456), destination=FACE + "123.456.create")
+    assert producer.error().headers["message"] == "Access refused"
+
+
+async def test_FEED_2_what_is_switched_on_while_it_runs_exists_at_once(site: Site) -> None:
+    consumer, producer = await site.connect(PARTNER), await site.connect(("idle", "idle-secret"))
+    text = EXAMPLE.replace("message_types = []", 'message_types = ["face_v24"]')
+    grant = '{ system = "idle", message_types = ["face_v24"] }, '
+    await site.replace(text.replace("grants = [", "grants = [" + grant, 1))
+    consumer.send("SUBSCRIBE", id="0", destination="/exchange/idle_face_v24/#")
+    producer.send("SEND", face(456), destination="/exchange/idle_face_v24/123.456.create")
+    await site.turn()
+    assert [each.body for each in consumer.heard()] == [face(456)]
 
 
 # --- FEED-3

@@ -8,7 +8,7 @@ import re
 import pytest
 from websockets.typing import Subprotocol
 
-from tests.contract.conftest import BODY, FACE, FULL, KEY, OTHER, PARTNER, SYSTEM, Dial, publish, subscriber
+from tests.contract.conftest import BODY, EXAMPLE, FACE, FULL, KEY, OTHER, PARTNER, SYSTEM, Dial, publish, subscriber
 from tests.in_memory import Site, frame, read_frames
 
 # --- the restored example
@@ -221,3 +221,14 @@ async def test_SESS_5_the_offsets_in_message_ids_are_the_only_trace_of_others(si
     text = "\n".join(f"{name}:{value}" for name, value in message.headers.items() if name != "message-id")
     assert "999" not in text
     assert re.fullmatch(r"acme_face_v24@@\d+", message.headers["message-id"])
+
+
+async def test_SESS_5_nothing_of_a_partner_is_seen_after_its_grant_is_withdrawn(site: Site) -> None:
+    peer, other = await subscriber(site, id="0", x_queue_name="q"), await subscriber(site, OTHER, id="0")
+    await publish(site, "123.456.create")
+    assert len(peer.heard()) == 1
+    await site.replace(EXAMPLE.replace('"face_v24", "user_v24"] }]', '"user_v24"] }]'))
+    assert [each.headers["message"] for each in peer.heard()] == ["Access withdrawn"]
+    await publish(site, "123.456.update", "9.999.create")
+    assert peer.heard() == []
+    assert [each.headers["destination"] for each in other.heard()] == [FACE + "9.999.create"]

@@ -35,6 +35,7 @@ from tests.engine.machine_room import abandon
 LIMITS = Limits(
     ring_bytes_max=16_000, backlog_events_max=6, segment_bytes_max=4_096, preallocated_bytes=2_048,
     journal_bytes_min=1_024, reserved_offsets=1_000, deliveries_max=1_000_000, commit_interval_ms=1,
+    commit_bytes_max=3_500,
 )  # fmt: skip
 PATTERNS = {"all": "#", "some": "a.#"}
 WHICH = st.integers(0, 59)  #: of those there are; a multiple of all small numbers

@@ -123,6 +123,19 @@ async def test_it_takes_no_part_in_what_is_not_stored(station: Station) -> None:
     assert await subscriber.get_keys(1) == ["a"]
 
 
+async def test_each_event_comes_once_however_they_are_cut_into_blocks(start: Start) -> None:
+    station = await start(commit_bytes_max=3_500)  # some three events
+    early = station.durable("early")
+    offsets = [await station.store("a")]  # it is live now
+    offsets += [station.publish("a") for _ in range(100)]
+    late, joined = station.durable("late"), station.subscribe("#", start=Begin(StartAt.FIRST))
+    offsets += [station.publish("a") for _ in range(100)]
+    for subscriber, expected in ((early, offsets), (late, offsets[1:]), (joined, offsets)):
+        events = [event for _ in range(len(expected)) for event in await subscriber.get(1)]
+        assert [event.offset for event in events] == expected
+        assert await subscriber.nothing()
+
+
 async def test_more_than_the_ring_holds_is_read_from_the_log(start: Start) -> None:
     station = await start(ring_bytes_max=50_000, backlog_events_max=50)
     subscriber = station.durable()

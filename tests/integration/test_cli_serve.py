@@ -140,3 +140,19 @@ async def test_tls_and_a_new_certificate_on_sighup(start: Start, directory: Path
     while not any("certificate not reloaded" in line for line in server.errors):
         assert server.process.poll() is None
     assert server.stop() == 0
+
+
+async def test_a_change_of_the_directory_on_sighup(server: Process, directory: Path):
+    text = directory.read_text()
+    url = address(server)
+    contoso = (CONTOSO["HELIOGRAPH_LOGIN"], CONTOSO["HELIOGRAPH_PASSWORD"])
+    async with connect(url, *LOGIN) as client, connect(url, *contoso) as other:
+        async with client.subscribe("/exchange/acme_event_full_v24/#") as subscription:
+            directory.write_text(text.replace(NORTHWIND["HELIOGRAPH_PASSWORD"], "another"))
+            server.process.send_signal(signal.SIGHUP)
+            with pytest.raises(ServerRefused, match=r"Access withdrawn: .*was changed, revoked or has expired"):
+                await anext(aiter(subscription))
+        async with connect(url, LOGIN[0], "another"), other.subscribe("/exchange/acme_event_full_v24/#"):
+            pass
+    assert server.stop() == 0
+    assert not any("another" in line for line in server.errors)

@@ -133,6 +133,7 @@ async def test_what_apply_changes_is_seen_by_a_server_that_runs(
     await until_in(server, ACME["HELIOGRAPH_SYSTEM"], ACME["HELIOGRAPH_SECRET"], True)
 
 
+@pytest.mark.parametrize("environment", ["sqlite"], indirect=True)  # five commands; the store's tests have the other
 def test_an_export_is_applied_again_without_a_change(directory: Path, run: Run):
     run("apply", "directory.toml")
     code, lines, errors = run("export")

@@ -6,6 +6,7 @@ from heliograph.directory.directory import Directory, Exchange
 from heliograph.directory.principal import Partner, Principal, Service, System
 from heliograph.engine.interface import Binding
 from heliograph.errors import AccessError
+from heliograph.topic.comparison import covers, overlap
 from heliograph.topic.destination import Destination
 from heliograph.topic.matcher import matches
 
@@ -51,3 +52,42 @@ def binding(directory: Directory, principal: Principal, destination: Destination
             "An exchange is {system}_{message_type}; ask the operator to switch the type on and to grant it.",
         )
     return Binding(destination.exchange, pattern, owner, rights)
+
+
+def renewed(directory: Directory, principal: Principal, held: Binding) -> Binding:
+    """What a subscription that was granted before goes on with; AccessError where some of it was withdrawn."""
+    where = Destination(held.exchange, ".".join(held.pattern))
+    try:
+        now = binding(directory, principal, where, held.pattern)
+    except AccessError:
+        raise withdrawn(principal.login, f"/exchange/{where.exchange}/{where.key}") from None
+    lost = [right for right in held.rights if not any(covers(granted, right) for granted in now.rights)]
+    if now.owner != held.owner or any(overlap(right, held.pattern) for right in lost):
+        raise withdrawn(principal.login, f"/exchange/{where.exchange}/{where.key}")
+    return now
+
+
+def withdrawn(login: str, destination: str) -> AccessError:
+    """A grant or right is gone while it is used."""
+    return AccessError(
+        "Access withdrawn",
+        f"The operator no longer grants {destination!r}, or all of it, to {login!r}. "
+        "Ask for the grant; connect again for what else you may do.",
+    )
+
+
+def removed(login: str) -> AccessError:
+    """A principal is gone while it is connected."""
+    return AccessError(
+        "Access withdrawn",
+        f"The operator has removed or disabled {login!r}. Ask the operator; until then it cannot log in.",
+    )
+
+
+def revoked(login: str) -> AccessError:
+    """A credential is gone while somebody is connected by it."""
+    return AccessError(
+        "Access withdrawn",
+        f"The credential by which {login!r} has logged in was changed, revoked or has expired. "
+        "Connect again with one that is valid.",
+    )

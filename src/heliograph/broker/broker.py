@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from heliograph.broker.authorization import binding
+from heliograph.broker.authorization import binding, renewed
 from heliograph.broker.publisher import Publisher
 from heliograph.broker.subscription import AckMode, Subscription
 from heliograph.directory.directory import Directory
@@ -23,15 +23,15 @@ class Broker:
         self._engine = engine
         self.directory = directory
         self._limits = limits
-        self._publishers: dict[Principal, Publisher] = {}  # bounded by the directory
+        self._publishers: dict[str, Publisher] = {}  # by login; bounded by the directory
         self._exchanges = {name: engine.declare(name) for name in directory.exchanges}
 
     def publisher(self, principal: Principal) -> Publisher:
         """The publisher of ``principal``, shared by all its connections; it refuses by itself who may not publish."""
-        publisher = self._publishers.get(principal)
+        publisher = self._publishers.get(principal.login)
         if publisher is None:
             publisher = Publisher(self._exchanges, self.directory, principal, self._limits)
-            self._publishers[principal] = publisher
+            self._publishers[principal.login] = publisher
         return publisher
 
     def exchange(self, name: str) -> Publish:
@@ -59,7 +59,36 @@ class Broker:
         pattern = parse_pattern(where.key, self._limits)
         request = Request(binding(self.directory, principal, where, pattern), start, durable)
         feed = self._engine.subscribe(request, wake, ended, confirm)
-        return Subscription(feed, ack_mode, prefetch_count, self._limits)
+        return Subscription(feed, request.binding, ack_mode, prefetch_count, self._limits)
+
+    async def prepare(self, directory: Directory) -> None:
+        """Have the exchanges that are new in ``directory`` ready; nobody can use them yet.
+
+        Raises what the engine does where it cannot make one.
+        """
+        new = [name for name in directory.exchanges if name not in self._exchanges]
+        made = {name: self._engine.declare(name) for name in new}
+        if made:
+            await self._engine.opened()
+            self._exchanges |= made
+
+    def replace_directory(self, directory: Directory) -> None:
+        """Ask this directory, for which all is ready, from now on.
+
+        Publishers mind it at once; subscriptions are the caller's to ``renew``.
+        """
+        self.directory = directory
+        for login, publisher in list(self._publishers.items()):
+            principal = directory.principals.get(login)
+            publisher.replace_directory(directory, principal)
+            if principal is None:
+                del self._publishers[login]
+
+    def renew(self, principal: Principal, subscription: Subscription) -> None:
+        """Let it go on with what ``principal`` may see now; AccessError where some of that was withdrawn."""
+        now = renewed(self.directory, principal, subscription.binding)
+        if now != subscription.binding:
+            subscription.widen(now)
 
     def delete(self, durable: Durable, confirm: Confirm | None = None) -> None:
         """Forget a durable subscription; AccessError where its principal has none of that name."""

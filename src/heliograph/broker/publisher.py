@@ -7,7 +7,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from heliograph.broker.authorization import publishable
+from heliograph.broker.authorization import publishable, removed
 from heliograph.catalog.routing_key import KeyFields
 from heliograph.directory.directory import Directory, Exchange
 from heliograph.directory.principal import Principal
@@ -40,16 +40,23 @@ class Plan(Struct, frozen=True, gc=False):
 class Publisher:
     """``publish`` for one principal.  Plans are kept by letter, but for long ones: those do not come again."""
 
-    __slots__ = ("_directory", "_exchanges", "_limits", "_plans", "_principal")
+    __slots__ = ("_directory", "_exchanges", "_limits", "_login", "_plans", "_principal")
 
     def __init__(
         self, exchanges: Mapping[str, Publish], directory: Directory, principal: Principal, limits: Limits
     ) -> None:
         self._exchanges = exchanges
         self._directory = directory
-        self._principal = principal
+        self._login = principal.login
+        self._principal: Principal | None = principal
         self._limits = limits
         self._plans: GenerationalCache[Letter, Plan] = GenerationalCache(limits.routes_max)
+
+    def replace_directory(self, directory: Directory, principal: Principal | None) -> None:
+        """Plan anew by this directory; ``principal``: as it is there, or None where it is gone."""
+        self._directory = directory
+        self._principal = principal
+        self._plans.clear()
 
     def publish(self, letter: Letter, body: bytes, confirm: Confirm | None = None) -> int:
         """Check and publish one event; its offset.
@@ -67,6 +74,8 @@ class Publisher:
     def _plan(self, letter: Letter) -> Plan:
         plan = self._plans.get(letter)
         if plan is None:
+            if self._principal is None:
+                raise removed(self._login)
             destination = parse_destination(letter.destination)
             words = parse_key(destination.key, self._limits)
             exchange = publishable(self._directory, self._principal, destination, words)

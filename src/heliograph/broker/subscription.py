@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from heliograph.engine.interface import Confirm, Event, Feed
+from heliograph.engine.interface import Binding, Confirm, Event, Feed
 from heliograph.errors import ProtocolError
 from heliograph.limits import Limits
 
@@ -30,10 +30,13 @@ class Subscription:
     (and no further once they hold ``unacked_bytes_max``) are unacknowledged at a time.
     """
 
-    __slots__ = ("_bytes_max", "_feed", "_unacked_bytes", "ack_mode", "prefetch_count", "unacked")
+    __slots__ = ("_bytes_max", "_feed", "_unacked_bytes", "ack_mode", "binding", "prefetch_count", "unacked")
 
-    def __init__(self, feed: Feed, ack_mode: AckMode, prefetch_count: int | None, limits: Limits) -> None:
+    def __init__(
+        self, feed: Feed, binding: Binding, ack_mode: AckMode, prefetch_count: int | None, limits: Limits
+    ) -> None:
         self._feed = feed
+        self.binding = binding
         self._bytes_max = limits.unacked_bytes_max
         self._unacked_bytes = 0
         self.ack_mode = ack_mode
@@ -105,6 +108,11 @@ class Subscription:
         self._feed.requeue(events)
         if confirm is not None:
             confirm(None)
+
+    def widen(self, binding: Binding) -> None:
+        """Go on with more rights than before."""
+        self.binding = binding
+        self._feed.widen(binding)
 
     def close(self) -> None:
         """End it; what is unacknowledged is the engine's again."""

@@ -79,7 +79,8 @@ def serve(*, flags: Flags = _NO_FLAGS, config: Path | None = None) -> int:
     Each flag can also be set in heliograph.toml (stomp_port = 8674) or as a
     variable (HELIOGRAPH_STOMP_PORT); so can each limit, under [limits] or as
     HELIOGRAPH_LIMITS_... A flag wins, then the variable, then the file.
-    Both signals drain it (exit code 0); SIGHUP reads the certificate again.
+    Both signals drain it (exit code 0). SIGHUP reads the certificate and the
+    directory file again; both take effect at once.
 
     Example: heliograph serve --apply directory.toml --stomp-port 8674
 
@@ -103,6 +104,6 @@ def serve(*, flags: Flags = _NO_FLAGS, config: Path | None = None) -> int:
 
 async def _serve(settings: Settings) -> None:
     async with running(settings) as server:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, server.reload_certificate)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, server.reload)
         print(f"heliograph {__version__} listening on {', '.join(server.addresses)}", flush=True)
         await asyncio.Event().wait()

@@ -129,6 +129,8 @@ class _Builder:
         self._check_id(f"{place}.id", "partner id", entry.id)
         if not entry.name.strip():
             self._refuse(f"{place}.name", "it is empty. Give the partner a name for people to read.")
+        if "\0" in entry.name:
+            self._refuse(f"{place}.name", "it has a NUL, which no database takes. Take it out.")
         self._check_login(f"{place}.email", entry.email)
         if "@" not in entry.email:
             self._refuse(f"{place}.email", f"{entry.email!r} is no e-mail address: it has no '@'.")

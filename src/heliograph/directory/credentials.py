@@ -2,53 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError, VerifyMismatchError
-from msgspec import Struct
 
 from heliograph.directory.directory import Directory
-from heliograph.directory.hashed import Credential, HashedSecrets
-from heliograph.directory.principal import Principal
-from heliograph.directory.secret import Secret
+from heliograph.directory.hashed import HashedSecrets
+from heliograph.directory.principal import Identity
 from heliograph.directory.verification_queue import VerificationQueue
 from heliograph.directory.verified import VerifiedCredentials
 from heliograph.errors import LoginError, ServerError
 from heliograph.limits import Limits
-
-
-async def hash_all(
-    by_login: Mapping[str, Secret], limits: Limits, hasher: PasswordHasher | None = None
-) -> HashedSecrets:
-    """Hash every secret, ``verifications_max`` at once, off the event loop.
-
-    ``hasher`` defaults to the low-memory profile of RFC 9106: 64 MiB and some 100 ms each.
-    """
-    hash_octets = (hasher or PasswordHasher()).hash
-    texts = [secrets.token_hex(32), *(secret.reveal() for secret in by_login.values())]
-    loop = asyncio.get_running_loop()
-    executor = ThreadPoolExecutor(limits.verifications_max, thread_name_prefix="heliograph-hash")
-    try:
-        unknown, *hashes = await asyncio.gather(
-            *(loop.run_in_executor(executor, hash_octets, _octets(text)) for text in texts)
-        )
-    finally:
-        executor.shutdown(wait=False, cancel_futures=True)
-    credentials = ((Credential(number, hashed),) for number, hashed in enumerate(hashes))
-    return HashedSecrets(dict(zip(by_login, credentials, strict=True)), unknown)
-
-
-class Login(Struct, frozen=True):
-    """Somebody who has logged in, and the credential that let them."""
-
-    principal: Principal
-    credential_id: int
 
 
 class Authenticator:
@@ -86,11 +53,7 @@ class Authenticator:
         self._hashed = hashed
         self._generation += 1
 
-    async def authenticate(self, login: str, password: str) -> Principal:
-        """Who this is; see ``log_in``."""
-        return (await self.log_in(login, password)).principal
-
-    async def log_in(self, login: str, password: str) -> Login:
+    async def authenticate(self, login: str, password: str) -> Identity:
         """Who this is.  LoginError: unknown, wrong or no longer valid, which cannot be told apart.
 
         LimitError: too busy now.  May be cancelled, by a login time-out for instance; that does not disturb others.
@@ -109,13 +72,13 @@ class Authenticator:
         found = self._found(login, matching)
         if found is None:
             raise LoginError("Bad CONNECT", f"Access refused for user '{self._shown(login)}'")
-        self._verified.put(digest, found.credential_id, self._monotonic())
+        self._verified.put(digest, found.credential, self._monotonic())
         return found
 
-    def is_valid(self, login: str, credential_id: int) -> bool:
-        """Whether who logged in with this credential still could."""
-        credential = self._hashed.find(login, credential_id)
-        return login in self._directory.principals and credential is not None and credential.is_valid(self._now_ms())
+    def stands(self, login: str, credential: int) -> bool:
+        """Whether who logged in with that credential could do so again."""
+        found = self._hashed.find(login, credential)
+        return login in self._directory.principals and found is not None and found.is_valid(self._now_ms())
 
     def take_used(self) -> dict[int, int]:
         """When credentials were used last since this was asked before: milliseconds since the epoch by id."""
@@ -126,11 +89,11 @@ class Authenticator:
         """End the threads; who still waits gets a ServerError.  Blocks for one verification at most."""
         self._queue.close()
 
-    def _found(self, login: str, credential_id: int | None) -> Login | None:
-        if credential_id is None or not self.is_valid(login, credential_id):
+    def _found(self, login: str, credential: int | None) -> Identity | None:
+        if credential is None or not self.stands(login, credential):
             return None
-        self._used[credential_id] = int(self._now_ms())
-        return Login(self._directory.principals[login], credential_id)
+        self._used[credential] = int(self._now_ms())
+        return Identity(self._directory.principals[login], credential)
 
     def _compared_with(self, login: str) -> list[tuple[int | None, str]]:
         """Ids and hashes: as many for a login that does not exist as for any other."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha256
+from math import inf
 
 
 class Credential:
@@ -43,6 +44,11 @@ class HashedSecrets:
     def find(self, login: str, credential_id: int) -> Credential | None:
         """The credential of that id, where ``login`` has it."""
         return next((each for each in self.by_login.get(login, ()) if each.id == credential_id), None)
+
+    def next_expiry_ms(self, now_ms: float) -> float:
+        """When the next of the credentials that are valid now expires; infinite where none does."""
+        ends = (each.expires_ms for credentials in self.by_login.values() for each in credentials)
+        return min((end for end in ends if end is not None and end > now_ms), default=inf)
 
     def __repr__(self) -> str:
         return f"HashedSecrets({len(self.by_login)} logins)"

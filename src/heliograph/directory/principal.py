@@ -60,3 +60,19 @@ class Service(Struct, frozen=True, cache_hash=True):
 
 
 Principal: TypeAlias = Partner | System | Service
+
+
+class Identity:
+    """Who has logged in, and with which of its credentials.
+
+    ``credential``: its id, which a login's other credentials, earlier ones too, do not have.
+    """
+
+    __slots__ = ("credential", "principal")
+
+    def __init__(self, principal: Principal, credential: int) -> None:
+        self.principal = principal
+        self.credential = credential
+
+    def __repr__(self) -> str:
+        return f"Identity({self.principal!r})"

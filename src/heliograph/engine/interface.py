@@ -157,6 +157,9 @@ class Feed(Protocol):
     def reject(self, events: list[Event], confirm: Confirm | None = None) -> None:
         """These cannot be processed; they will not come again here."""
 
+    def widen(self, binding: Binding) -> None:
+        """From now on, what ``binding`` asks for: the former with further rights.  Nothing is lost or comes twice."""
+
     def close(self) -> None:
         """The subscriber is gone; what it had not settled is the engine's again."""
 
@@ -176,6 +179,9 @@ class Engine(Protocol):
 
     def declare(self, exchange: str) -> Publish:
         """Make ``exchange`` exist, if it does not; what publishes to it."""
+
+    async def opened(self) -> None:
+        """Wait until all that was declared can be published to; before ``start`` that is ``start``'s to see to."""
 
     def subscribe(
         self,

@@ -91,6 +91,14 @@ def read_start(text: str, now_ms: int) -> Start:
     )
 
 
+def read_ack_id(ack_id: str) -> tuple[str, int]:
+    """What stands before the number of ``{tag}@@{session}@@{n}``, and the number (SESS-4)."""
+    prefix, separator, number = ack_id.rpartition("@@")
+    if not separator or not _is_number(number):
+        raise ProtocolError("Invalid header", f"{ack_id[:256]!r} is no ack id; repeat the one of the MESSAGE.")
+    return prefix + separator, int(number)
+
+
 def _durable_name(event: Subscribe) -> str | None:
     """``x-queue-name``, else destination and id together, as RabbitMQ derives it."""
     headers = event.headers

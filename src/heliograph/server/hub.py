@@ -11,6 +11,7 @@ from heliograph import __version__
 from heliograph.broker.broker import Broker
 from heliograph.directory.credentials import Authenticator
 from heliograph.limits import Limits
+from heliograph.server.admission import Admission
 from heliograph.server.backpressure import Backpressure
 from heliograph.server.busy_poll import BusyPoll
 from heliograph.server.outbox import Outbox
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Hub:
-    """The broker and who may log in, the outbox, the cache of parsed heads, and the open connections."""
+    """The broker, who may log in and who may stay, the outbox, the cache of parsed heads, and the open connections."""
 
     def __init__(
         self, broker: Broker, authenticator: Authenticator, limits: Limits, loop: asyncio.AbstractEventLoop
@@ -34,6 +35,7 @@ class Hub:
         self.backpressure = Backpressure(broker, loop)
         self.busy_poll = BusyPoll(loop, limits.busy_poll_us)
         self.heads = head_cache(limits)
+        self.admission = Admission(self)
         self.connections: dict[StompConnection, None] = {}
         self.server_name = f"heliograph/{__version__}"
 

@@ -12,7 +12,7 @@ import structlog
 from heliograph.broker.broker import Broker
 from heliograph.directory.build import build_directory
 from heliograph.directory.credentials import Authenticator
-from heliograph.directory.file import DirectoryFile, read_directory_file
+from heliograph.directory.file import read_directory_file
 from heliograph.directory.store.database import url_in
 from heliograph.directory.store.store import DirectoryStore, Snapshot
 from heliograph.directory.store.watcher import Watcher
@@ -20,6 +20,7 @@ from heliograph.engine.embedded.engine import EmbeddedEngine
 from heliograph.engine.embedded.log.file_store import FileStore
 from heliograph.errors import ServerError, SettingsError
 from heliograph.server import tcp, websocket
+from heliograph.server.directory_source import DirectorySource
 from heliograph.server.handshake import PATH
 from heliograph.server.http.api import Api
 from heliograph.server.http.app import make_app
@@ -58,16 +59,13 @@ class Server:
         settings = self.settings
         self._tls = tls_context(settings)
         limits = settings.limits
-        wanted = read_directory_file(settings.apply) if settings.apply else None
-        if wanted is not None:
-            build_directory(wanted, limits, settings.apply)  # before anything is opened
+        if settings.apply is not None:
+            build_directory(read_directory_file(settings.apply), limits, settings.apply)  # before anything is opened
         self._engine = EmbeddedEngine(limits, FileStore(settings.data_dir), settings.fsync)
-        url = settings.directory_url or url_in(settings.data_dir)
-        self._store = await asyncio.to_thread(DirectoryStore.open, url, limits)
-        snapshot = await self._load_directory(wanted)
+        snapshot = await self._open_directory()
         directory = snapshot.directory
         self._authenticator = Authenticator(directory, snapshot.hashed, limits)
-        self._watcher = Watcher(self._store, limits, self.on_directory, self._authenticator.take_used)
+        self._watcher = Watcher(self._store, limits, self.replace_directory, self._authenticator.take_used)
         loop = asyncio.get_running_loop()
         broker = Broker(self._engine, directory, limits)
         self._hub = Hub(broker, self._authenticator, limits, loop)
@@ -77,18 +75,15 @@ class Server:
         _allow_many_files()
         await self._listen()
         self._sweeper.start()
-        self._watcher.start(snapshot.revision)
+        self._watcher.start(snapshot)
         if not directory.principals:
             log.warning("nobody can log in", detail="the directory is empty; fill it with --apply")
         log.info("started", exchanges=len(directory.exchanges), principals=len(directory.principals))
 
-    def on_directory(self, snapshot: Snapshot) -> None:
-        """The directory has changed, here or on another node: from now on this is what logins see."""
-        self._authenticator.replace(snapshot.directory, snapshot.hashed)
-        self._api.operators = snapshot.operators
-
     async def stop(self) -> None:
         """Drain: accept nothing new, answer what has come, tell every client, then close."""
+        self._source.stop()
+        self._watcher.end()
         self._sweeper.stop()
         for listener in self._listeners:
             listener.close()
@@ -102,13 +97,37 @@ class Server:
             connection.link.abort()
         if http is not None:
             await http
-        await self._watcher.stop()
         await self._engine.stop()
         self._authenticator.close()
+        await self._watcher.stop()  # after what matters: the database may be away
         self._store.close()
 
+    async def replace_directory(self, snapshot: Snapshot) -> None:
+        """Who may do what from now on, also on open connections; see ``Admission``.
+
+        Who is disabled, and a credential that was revoked or has expired, is not valid in it any more.
+        """
+        await self._hub.admission.replace_directory(snapshot.directory, snapshot.hashed)
+        self._api.operators = snapshot.operators
+
+    async def _open_directory(self) -> Snapshot:
+        settings = self.settings
+        url = settings.directory_url or url_in(settings.data_dir)
+        self._store = await asyncio.to_thread(DirectoryStore.open, url, settings.limits)
+        self._source = DirectorySource(settings.apply, self._store, settings.limits)
+        try:
+            return await self._source.read()
+        except BaseException:
+            self._store.close()
+            raise
+
+    def reload(self) -> None:
+        """Read certificate and directory file again (SIGHUP)."""
+        self.reload_certificate()
+        self._source.reload(self._watcher.look_soon)
+
     def reload_certificate(self) -> None:
-        """Read certificate and key again (SIGHUP); the old ones stay where the new do not fit."""
+        """Read certificate and key again; the old ones stay where the new do not fit."""
         if self._tls is None:
             return
         try:
@@ -117,18 +136,6 @@ class Server:
             log.error("certificate not reloaded", detail=str(error))
         else:
             log.info("certificate reloaded")
-
-    async def _load_directory(self, wanted: DirectoryFile | None) -> Snapshot:
-        """What is stored, after applying what is wanted."""
-        try:
-            if wanted is not None:
-                source = self.settings.apply
-                diff = await asyncio.to_thread(self._store.apply, wanted, f"serve --apply {source}", source)
-                log.info("directory applied", changes=len(diff.changes))
-            return await asyncio.to_thread(self._store.load)
-        except BaseException:
-            self._store.close()
-            raise
 
     async def _listen(self) -> None:
         settings, hub = self.settings, self._hub

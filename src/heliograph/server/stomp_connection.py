@@ -6,7 +6,6 @@ the outbox calls ``flush``; the outlets call ``deliver``; the sweeper calls ``ti
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
@@ -16,15 +15,16 @@ from typing import Any
 import structlog
 
 from heliograph.broker.publisher import Publisher
-from heliograph.broker.subscription import AckMode
-from heliograph.directory.principal import Partner, Principal
+from heliograph.broker.subscription import AckMode, Subscription
+from heliograph.directory.principal import Identity, Partner
 from heliograph.engine.interface import Confirm
 from heliograph.errors import BodyError, HeliographError, LoginError, ProtocolError, ServerError
-from heliograph.server.arguments import read_arguments
+from heliograph.server.arguments import read_ack_id, read_arguments
 from heliograph.server.awaited import Awaited
 from heliograph.server.commit import Countdown, check_actions, do_actions
 from heliograph.server.hub import Hub
 from heliograph.server.link import Link
+from heliograph.server.login import Login
 from heliograph.server.outlet import Outlet
 from heliograph.stomp import serializer
 from heliograph.stomp.events import (
@@ -48,16 +48,17 @@ log = structlog.get_logger("heliograph.stomp")
 class StompConnection:
     """The server's end of one session."""
 
-    __slots__ = ("_awaited", "_blocked", "_closing", "_control", "_control_bytes", "_hub", "_login_task", "_marked",
-                 "_outlets", "_publisher", "_reading_paused", "_ready", "delivery_tag", "heard", "held", "idle_since_s",
-                 "link", "opened_s", "principal", "session", "silent_since_s", "spoke")  # fmt: skip
+    __slots__ = ("_awaited", "_blocked", "_closing", "_control", "_control_bytes", "_hub", "_login", "_marked",
+                 "_outlets", "_publisher", "_publishes", "_reading_paused", "_ready", "_suspended",
+                 "delivery_tag", "heard", "held", "identity", "idle_since_s", "link", "opened_s", "session",
+                 "silent_since_s", "spoke")  # fmt: skip
 
     _publisher: Publisher
 
     def __init__(self, hub: Hub, link: Link) -> None:
         self.link = link
         self.session = ServerSession(hub.new_session_id(), hub.limits, hub.heads)
-        self.principal: Principal | None = None
+        self.identity: Identity | None = None
         self.delivery_tag = 0  # of the latest delivery that wants an acknowledgement
         self.heard = self.spoke = False  # since the sweeper last looked
         self.held = False  # by the hub's backpressure
@@ -67,9 +68,9 @@ class StompConnection:
         self._ready: deque[Outlet] = deque()  # outlets with something to deliver, in turn
         self._control: list[bytes] = []  # answers, wrapped
         self._control_bytes = 0
-        self._marked = self._blocked = self._closing = self._reading_paused = False
+        self._marked = self._blocked = self._closing = self._reading_paused = self._suspended = self._publishes = False
         self._awaited = Awaited()
-        self._login_task: asyncio.Task[None] | None = None
+        self._login = Login(self, hub.authenticator)
         hub.connections[self] = None
 
     # --- from the link
@@ -78,16 +79,19 @@ class StompConnection:
         """Octets from the peer."""
         self.heard = True
         known = self.session.receive_known(data)
-        if known is None:
-            if not self._closing:
-                self._do(self.session.receive(data))
-            return
         try:
-            self._publisher.publish(*known)
+            if known is not None:
+                self._publisher.publish(*known)
+            elif self._closing:
+                return
+            elif (ack_id := self.session.receive_ack(data)) is not None:
+                self._acknowledge(ack_id)
+            else:
+                self._do(self.session.receive(data))
         except HeliographError as error:
             self.fail(error)
         except Exception as bug:
-            self._fail_of_bug("Send", bug)
+            self._fail_of_bug("receive", bug)
 
     def received(self) -> None:
         """That was all the peer has sent so far: what it has brought about on this connection leaves at once.
@@ -97,7 +101,7 @@ class StompConnection:
         if self._marked:
             self.flush()
             self._hub.busy_poll.poke()
-        if self._hub.broker.congested and not self._closing and not isinstance(self.principal, Partner | None):
+        if self._hub.broker.congested and not self._closing and self._publishes:
             self._hub.backpressure.hold(self)
 
     def release(self) -> None:
@@ -122,8 +126,45 @@ class StompConnection:
         self._release()
         self._hub.connections.pop(self, None)
         self._hub.backpressure.forget(self)
-        if self._login_task is not None:
-            self._login_task.cancel()
+        self._login.cancel()
+
+    # --- from the login and the admission
+
+    @property
+    def login(self) -> str:
+        """Of whom has logged in, else empty."""
+        return self.identity.principal.login if self.identity is not None else ""
+
+    @property
+    def subscriptions(self) -> list[Subscription]:
+        """Those that are open."""
+        return [outlet.subscription for outlet in self._outlets.values()]
+
+    def logged_in(self, identity: Identity) -> None:
+        """Tell the peer, and do what it has sent meanwhile."""
+        if self._closing:
+            return
+        self.admit(identity)
+        session = self.session
+        session.accept(self._publishes)
+        self.link.admit()
+        self.silent_since_s = self._hub.loop.time()
+        log.debug("connected", peer=self.link.peer, login=self.login, version=session.version)
+        self._reply(serializer.connected(session.version, session.id, session.heartbeat, self._hub.server_name))
+        self._do(session.resume())
+
+    def suspend(self) -> None:
+        """Deliver nothing until ``admit`` or ``fail``: what it may see is being looked at."""
+        self._suspended = True
+
+    def admit(self, identity: Identity) -> None:
+        """Go on, as ``identity``."""
+        self.identity = identity
+        self._publisher = self._hub.broker.publisher(identity.principal)
+        self._publishes = not isinstance(identity.principal, Partner)
+        if self._suspended:
+            self._suspended = False
+            self._mark()
 
     # --- from the outlets, the outbox and the sweeper
 
@@ -137,7 +178,7 @@ class StompConnection:
     def flush(self) -> None:
         """Write answers, then as many deliveries as credit and socket allow, in one write."""
         self._marked = False
-        if self._blocked and not self._closing:
+        if (self._blocked or self._suspended) and not self._closing:
             return
         out, self._control, self._control_bytes = self._control, [], 0
         ready = self._ready
@@ -171,14 +212,10 @@ class StompConnection:
             self.close()  # which sets a time to who does not read what was written
             return
         if self.session.state is not State.OPEN:
-            if (now_s - self.opened_s) * 1000 > self._hub.limits.login_ms_max:
-                self.fail(
-                    LoginError(
-                        "Login timed out", f"CONNECT must be complete within {self._hub.limits.login_ms_max} ms."
-                    )
-                )
-                if self._login_task is not None:
-                    self._login_task.cancel()
+            limit_ms = self._hub.limits.login_ms_max
+            if (now_s - self.opened_s) * 1000 > limit_ms:
+                self.fail(LoginError("Login timed out", f"CONNECT must be complete within {limit_ms} ms."))
+                self._login.cancel()
             return
         beat = self.session.heartbeat
         if beat.peer_dead(now_s - self.silent_since_s) and not self.held:
@@ -194,7 +231,7 @@ class StompConnection:
         if self._closing:
             return
         detail = error.pointer if isinstance(error, BodyError) else error.detail  # no part of a body goes to the log
-        log.info("error", peer=self.link.peer, login=self._login, message=error.message, detail=detail)
+        log.info("error", peer=self.link.peer, login=self.login, message=error.message, detail=detail)
         self._reply(serializer.error(error, self.session.version, receipt))
         self.close(error.close_code, error.message)
 
@@ -207,10 +244,6 @@ class StompConnection:
         self._release()
         self.flush()
         self.link.finish(close_code, reason)
-
-    @property
-    def _login(self) -> str:
-        return self.principal.login if self.principal is not None else ""
 
     def _reply(self, frame: bytes) -> None:
         data = self.link.wrap(frame)
@@ -255,34 +288,7 @@ class StompConnection:
         self.fail(ServerError("Internal error", "The server has a fault; it is in its log."))
 
     def _on_connect(self, event: Connect) -> None:
-        credentials = (event.login, event.passcode) if event.login else self.link.credentials
-        if credentials is None:
-            raise LoginError(
-                "Bad CONNECT",
-                "Credentials are missing: send 'Authorization: Basic …' in the WebSocket handshake, or 'login' and "
-                "'passcode' in CONNECT.",
-            )
-        # It is read on, up to the budget of a stranger: who goes, or never meant it, is not verified.
-        self._login_task = self._hub.loop.create_task(self._log_in(*credentials))
-
-    async def _log_in(self, login: str, passcode: str) -> None:
-        try:
-            self.principal = await self._hub.authenticator.authenticate(login, passcode)
-        except HeliographError as error:
-            self.fail(error)
-            return
-        finally:
-            self._login_task = None
-        if self._closing:
-            return
-        session = self.session
-        session.accept()
-        self.link.admit()
-        self._publisher = self._hub.broker.publisher(self.principal)
-        self.silent_since_s = self._hub.loop.time()
-        log.debug("connected", peer=self.link.peer, login=self._login, version=session.version)
-        self._reply(serializer.connected(session.version, session.id, session.heartbeat, self._hub.server_name))
-        self._do(session.resume())
+        self._login.begin(event, self._hub.loop)
 
     def _on_send(self, event: Send) -> None:
         self._publisher.publish(event.head, event.body, self._confirm(event.receipt))
@@ -298,14 +304,14 @@ class StompConnection:
             self._receipt(receipt)
 
     def _on_subscribe(self, event: Subscribe) -> None:
-        assert self.principal is not None
+        principal = self._hub.admission.principal_of(self)
         arguments = read_arguments(event, time.time_ns() // 1_000_000)
-        durable = arguments.durable(self.principal)
+        durable = arguments.durable(principal)
         outlet = Outlet(self, event, annotated=durable is not None or arguments.start is not None)
         outlet.durable = None if arguments.dead_letters else durable  # what UNSUBSCRIBE may delete
         outlet.held = durable is not None and event.receipt is not None
         outlet.subscription = self._hub.broker.subscribe(
-            self.principal,
+            principal,
             event.destination,
             AckMode(event.ack),
             event.prefetch_count,
@@ -336,9 +342,9 @@ class StompConnection:
         else:
             self._receipt(event.receipt)
 
-    def _on_ack(self, event: Ack) -> None:
-        outlet, tag = self.find_delivery(event.ack_id)
-        outlet.subscription.ack(tag, self._confirm(event.receipt))
+    def _acknowledge(self, ack_id: str, receipt: str | None = None) -> None:
+        outlet, tag = self.find_delivery(ack_id)
+        outlet.subscription.ack(tag, None if receipt is None else self._confirm(receipt))
         outlet.wake_if_ready()
 
     def _on_nack(self, event: Nack) -> None:
@@ -368,17 +374,15 @@ class StompConnection:
         self.fail(event.error, event.receipt)
 
     def find_delivery(self, ack_id: str) -> tuple[Outlet, int]:
-        """The outlet and delivery tag that an acknowledgement names: ``{tag}@@{session}@@{n}`` (SESS-4)."""
-        prefix, separator, number = ack_id.rpartition("@@")
-        if not separator or not number.isascii() or not number.isdigit() or len(number) > 18:
-            raise ProtocolError("Invalid header", f"{ack_id[:256]!r} is no ack id; repeat the one of the MESSAGE.")
-        outlet = self._outlets.get(prefix + separator)
+        """The outlet and delivery tag that an acknowledgement names (SESS-4)."""
+        prefix, tag = read_ack_id(ack_id)
+        outlet = self._outlets.get(prefix)
         if outlet is None:
             raise ProtocolError(
                 "Subscription not found",
                 f"{ack_id[:256]!r} belongs to no open subscription of this connection that wants acknowledgements.",
             )
-        return outlet, int(number)
+        return outlet, tag
 
 
 #: One wire verb, one place to look.
@@ -387,7 +391,7 @@ _VERBS: dict[type[Any], Callable[[StompConnection, Any], None]] = {
     Send: StompConnection._on_send,
     Subscribe: StompConnection._on_subscribe,
     Unsubscribe: StompConnection._on_unsubscribe,
-    Ack: StompConnection._on_ack,
+    Ack: lambda connection, ack: connection._acknowledge(ack.ack_id, ack.receipt),
     Nack: StompConnection._on_nack,
     Commit: StompConnection._on_commit,
     Done: StompConnection._on_done,

@@ -84,8 +84,6 @@ class ServerSession:
 
     def receive(self, data: bytes) -> list[Event]:
         """The events of ``data``."""
-        if data.startswith(b"ACK\nid:") and self._acks_by_id and (ack := self._simple_ack(data)):
-            return [ack]
         return self._read(data) if data else []
 
     def _read(self, data: bytes) -> list[Event]:
@@ -111,8 +109,11 @@ class ServerSession:
 
         Nearly every event comes this way: publishers repeat themselves, and put a frame into a message.
         """
+        heads = self._known_heads.young
+        if not heads:
+            return None
         end = data.find(b"\n\n", 0, _KNOWN_HEAD_BYTES_MAX)
-        head = self._known_heads.young.get(data[:end])
+        head = heads.get(data[:end])
         if head is None or end < 0 or self._held:
             return None
         send, length = head.send, head.content_length
@@ -121,8 +122,10 @@ class ServerSession:
             return None
         return send, data[end + 2 : stop]
 
-    def _simple_ack(self, data: bytes) -> Ack | None:
-        """An ACK of 1.2 that is alone in ``data``, whole, with nothing but an id in plain characters."""
+    def receive_ack(self, data: bytes) -> str | None:
+        """The id where ``data`` is one whole ACK of 1.2 with nothing else, in plain characters; else None, as above."""
+        if not data.startswith(b"ACK\nid:") or not self._acks_by_id:
+            return None
         end = data.find(b"\n", _ACK_ID_AT)
         if data[end:] not in _HEAD_AND_FRAME_ENDS or b"\\" in data or self._held:
             return None
@@ -130,16 +133,20 @@ class ServerSession:
             ack_id = data[_ACK_ID_AT:end].decode()
         except UnicodeDecodeError:
             return None
-        return Ack(ack_id, None) if ack_id.isprintable() else None
+        return ack_id if ack_id.isprintable() else None
 
-    def accept(self) -> None:
-        """The login was right: the session is open.  ``resume`` reads what came meanwhile."""
+    def accept(self, publishes: bool = True) -> None:
+        """The login was right: the session is open.  ``resume`` reads what came meanwhile.
+
+        ``publishes``: whether it is worth looking for the heads of earlier SENDs.
+        """
         self._move(State.OPEN)
         self._parser.pause_after = frozenset()
         self._parser.bytes_max = 1 << 62
         self._parser.caching = True
         self._parser.version = self.version
-        self._known_heads = self._parser.heads
+        if publishes:
+            self._known_heads = self._parser.heads
         self._acks_by_id = self.version == version.V12
 
     def resume(self) -> list[Event]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from heliograph.broker.authorization import binding, publishable
-from heliograph.directory.principal import Partner, Principal, Service, System
+from heliograph.broker.authorization import binding, publishable, renewed
+from heliograph.directory.directory import Directory
+from heliograph.directory.principal import Partner, Principal, Right, Service, System
 from heliograph.engine.interface import Binding
 from heliograph.errors import AccessError
 from heliograph.topic.destination import Destination
@@ -152,3 +153,57 @@ def test_a_right_to_subscribe_is_none_to_publish_and_the_other_way_round() -> No
         publishable(reader, reader.principals["reader"], destination, ("a",))
     with pytest.raises(AccessError):
         binding(reader, reader.principals["writer"], destination, ("a",))
+
+
+# --- what was granted before, by a directory that has changed
+
+
+def rights(*patterns: str) -> Service:
+    return Service("archiver", subscribe=tuple(Right("acme_face_v24", words(pattern)) for pattern in patterns))
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "pattern", "goes_on"),
+    [
+        (["7.#"], ["7.#"], "#", True),
+        (["7.#"], ["7.#", "9.#"], "#", True),
+        (["7.#"], ["#"], "#", True),
+        (["7.#", "9.#"], ["7.#"], "#", False),
+        (["7.#", "9.#"], ["7.#"], "7.*.create", True),
+        (["7.#"], ["7.*"], "#", False),
+        (["7.#"], ["9.#"], "7.#", False),
+        (["7.#"], [], "#", False),
+    ],
+)
+def test_a_service_goes_on_where_it_loses_nothing_that_it_asked_for(
+    before: list[str], now: list[str], pattern: str, goes_on: bool
+) -> None:
+    held = binding(DIRECTORY, rights(*before), Destination("acme_face_v24", pattern), words(pattern))
+    if goes_on:
+        assert renewed(DIRECTORY, rights(*now), held).rights == tuple(words(right) for right in now)
+    else:
+        with pytest.raises(AccessError) as caught:
+            renewed(DIRECTORY, rights(*now), held)
+        assert caught.value.message == "Access withdrawn"
+        assert f"/exchange/acme_face_v24/{pattern}" in caught.value.detail
+
+
+@pytest.mark.parametrize("now", ["granted", "not granted", "no exchange", "another partner", "a system"])
+def test_a_partner_goes_on_as_long_as_it_is_granted_and_the_same(now: str) -> None:
+    held = Binding("acme_face_v24", ("#",), "7")
+    partner = Partner(7, "Northwind", "ops@northwind.example", frozenset({"acme_face_v24"}))
+    directory = DIRECTORY
+    others: dict[str, Principal] = {
+        "not granted": Partner(7, partner.name, partner.login),
+        "another partner": Partner(8, partner.name, partner.login, partner.exchanges),
+        "a system": System(partner.login, partner.exchanges),
+    }
+    principal = others.get(now, partner)
+    if now == "no exchange":
+        directory = Directory({}, {}, {})
+    if now == "granted":
+        assert renewed(directory, principal, held) == held
+    else:
+        with pytest.raises(AccessError) as caught:
+            renewed(directory, principal, held)
+        assert caught.value.message == "Access withdrawn"

@@ -14,6 +14,7 @@ from heliograph.engine.embedded.engine import EmbeddedEngine
 from heliograph.engine.interface import Binding, Event, Request
 from heliograph.errors import AccessError, BodyError, ClientError, DestinationError, LimitError
 from heliograph.limits import Limits
+from tests.in_memory import DIRECTORY as DIRECTORY_TEXT
 from tests.in_memory import PARTNER, SERVICE, SYSTEM, directory, face, make_engine, turn_engine
 
 LIMITS = Limits()
@@ -229,3 +230,50 @@ def test_the_plans_of_a_publisher_are_bounded() -> None:
     for number in range(100):
         publisher.publish(Letter(f"/exchange/acme_raw/{number}"), b"")
     assert len(publisher._plans) <= 10
+
+
+# --- when the directory is replaced
+
+
+#: The directory without those who would be refused together with what a case takes away.
+IN_FORCE = (
+    DIRECTORY_TEXT[: DIRECTORY_TEXT.index("[[services]]")]
+    .replace('{ system = "acme", message_types = ["event_full_v24", "face_v24"] }', "")
+    .replace('{ system = "acme", message_types = ["face_v24"] }', "")
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kind", "part"),
+    [
+        ('"face_v24", "raw"]', '"raw"]', AccessError, "There is no exchange 'acme_face_v24'"),
+        ("{ id = 12345, cameras = [32, 33] }, ", "", DestinationError, "Partner 7 has no account 12345"),
+        ('name = "acme"\nsecret', 'name = "acmes"\nsecret', AccessError, "removed or disabled 'acme'"),
+    ],
+)
+def test_a_plan_does_not_outlive_the_directory_it_was_made_by(
+    house: House, old: str, new: str, kind: type[ClientError], part: str
+) -> None:
+    publisher, letter = house.publisher("acme"), Letter("/exchange/acme_face_v24/7.12345.create")
+    publisher.publish(letter, face())
+    assert len(house.take()) == 1
+    text = IN_FORCE.replace(old, new)
+    assert text != IN_FORCE
+    house.broker.replace_directory(directory(text))
+    for _ in range(2):
+        with pytest.raises(kind) as caught:
+            publisher.publish(letter, face())
+        assert part in caught.value.detail
+    assert house.take() == []
+    house.broker.replace_directory(DIRECTORY)
+    house.publisher("acme").publish(letter, face())
+    assert len(house.take()) == 1
+
+
+def test_a_publisher_stays_the_same_one_as_long_as_its_principal_is_there(house: House) -> None:
+    publisher = house.publisher("acme")
+    house.broker.replace_directory(directory(IN_FORCE.replace('"face_v24", "raw"]', '"face_v24"]')))
+    assert house.publisher("acme") is publisher
+    house.broker.replace_directory(directory(""))
+    house.broker.replace_directory(DIRECTORY)
+    assert house.publisher("acme") is not publisher

@@ -15,6 +15,7 @@ from heliograph.limits import Limits
 from tests.in_memory import make_engine
 
 PLENTY = 1 << 30
+BINDING = Binding("e", ("#",), None)
 ACKED = [AckMode.CLIENT, AckMode.CLIENT_INDIVIDUAL]
 
 
@@ -25,8 +26,8 @@ class Line:
         allowed = Limits(**limits)
         engine = make_engine(allowed, "e")
         self._publish = engine.declare("e")
-        feed = engine.subscribe(Request(Binding("e", ("#",), None)), lambda: None, lambda error: None)
-        self.subscription = Subscription(feed, mode, prefetch_count, allowed)
+        feed = engine.subscribe(Request(BINDING), lambda: None, lambda error: None)
+        self.subscription = Subscription(feed, BINDING, mode, prefetch_count, allowed)
         self.next_tag = 1
 
     def publish(self, *bodies: bytes) -> None:

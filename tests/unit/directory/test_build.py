@@ -258,3 +258,8 @@ def test_an_exchange_may_have_its_own_retention(build: Build, example: str) -> N
 def test_a_retention_that_does_not_fit_is_named(build: Build, example: str, retention: str, fault: str) -> None:
     with pytest.raises(SettingsError, match=fault):
         build(example.replace('name = "acme"', f'name = "acme"\nretention = {retention}', 1))
+
+
+def test_a_name_that_no_database_takes_is_refused(build: Build, example: str) -> None:
+    with pytest.raises(SettingsError, match=r"partners\[0\]\.name: it has a NUL"):
+        build(example.replace("Northwind Alarm", "North\\u0000wind"))

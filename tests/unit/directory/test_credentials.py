@@ -12,12 +12,14 @@ from argon2 import PasswordHasher, extract_parameters
 from argon2.profiles import RFC_9106_LOW_MEMORY
 
 from heliograph.directory.build import build_directory
-from heliograph.directory.credentials import Authenticator, hash_all
+from heliograph.directory.credentials import Authenticator
 from heliograph.directory.file import DirectoryFile
 from heliograph.directory.hashed import Credential, HashedSecrets
+from heliograph.directory.principal import Identity
 from heliograph.directory.secret import Secret
 from heliograph.errors import LimitError, LoginError, ServerError
 from heliograph.limits import Limits
+from tests.hashing import hash_all
 
 if TYPE_CHECKING:
     from tests.unit.directory.conftest import CountingHasher
@@ -50,7 +52,7 @@ async def make(
 ) -> AsyncIterator[Make]:
     """Make authenticators for the example; they are closed at the end."""
     file = read(example)
-    hashed = await hash_all(file.secrets(), Limits(), hasher)
+    hashed = hash_all(file.secrets(), hasher)
     made: list[Authenticator] = []
 
     def make_one(limits: Limits | None = None, hashed: HashedSecrets = hashed) -> Authenticator:
@@ -75,7 +77,7 @@ async def refusal(authenticator: Authenticator, login: str, password: str) -> tu
     [(OPS, PASSWORD, "Partner"), ("acme", "producer-secret", "System"), ("archiver", "service-secret", "Service")],
 )
 async def test_each_kind_of_principal_logs_in(make: Make, login: str, password: str, kind: str) -> None:
-    principal = await make().authenticate(login, password)
+    principal = (await make().authenticate(login, password)).principal
     assert type(principal).__name__ == kind
     assert principal.login == login
 
@@ -135,7 +137,7 @@ async def test_the_longest_password_is_taken_whole(hasher: CountingHasher) -> No
     limits = Limits()
     file = DirectoryFile()
     longest = "x" * limits.credential_bytes_max
-    hashed = await hash_all({"a": Secret(longest)}, limits, hasher)
+    hashed = hash_all({"a": Secret(longest)}, hasher)
     assert hasher.verify(hashed.by_login["a"][0].hash, longest)
     authenticator = Authenticator(build_directory(file), hashed, limits, hasher=hasher)
     await refusal(authenticator, "a", longest)  # a hash without a principal lets nobody in
@@ -158,7 +160,7 @@ def stored(hasher: CountingHasher, *passwords: str, expires_ms: int | None = Non
 
 async def test_each_of_several_credentials_lets_in(make: Make, hasher: CountingHasher) -> None:
     authenticator = make(hashed=HashedSecrets({OPS: stored(hasher, "a", "b")}, hasher.hash("unknown")))
-    assert [(await authenticator.log_in(OPS, each)).credential_id for each in ("a", "b")] == [1, 2]
+    assert [(await authenticator.authenticate(OPS, each)).credential for each in ("a", "b")] == [1, 2]
     await refusal(authenticator, OPS, "c")
 
 
@@ -179,10 +181,10 @@ async def test_an_expired_one_lets_nobody_in_not_even_when_it_is_remembered(
     hashed = HashedSecrets({OPS: stored(hasher, "a", expires_ms=1_000_500)}, hasher.hash("unknown"))
     directory = build_directory(read(example))
     authenticator = Authenticator(directory, hashed, Limits(), hasher=hasher, wall=lambda: now_s)
-    assert (await authenticator.log_in(OPS, "a")).credential_id == 1
-    assert authenticator.is_valid(OPS, 1)
+    assert (await authenticator.authenticate(OPS, "a")).credential == 1
+    assert authenticator.stands(OPS, 1)
     now_s = 1_000.5
-    assert not authenticator.is_valid(OPS, 1)
+    assert not authenticator.stands(OPS, 1)
     await refusal(authenticator, OPS, "a")
     assert authenticator.take_used() == {1: 1_000_000}
     assert authenticator.take_used() == {}
@@ -193,16 +195,16 @@ async def test_a_withdrawn_one_lets_nobody_in_and_a_new_one_does(
     make: Make, read: Callable[[str], DirectoryFile], example: str, hasher: CountingHasher
 ) -> None:
     authenticator = make(hashed=HashedSecrets({OPS: stored(hasher, "a", "b")}, hasher.hash("unknown")))
-    await authenticator.log_in(OPS, "a")
-    await authenticator.log_in(OPS, "b")
+    await authenticator.authenticate(OPS, "a")
+    await authenticator.authenticate(OPS, "b")
     hasher.passwords.clear()
     kept = Credential(2, hasher.hash("b"))
     new = (Credential(3, hasher.hash("c")), kept)
     authenticator.replace(build_directory(read(example)), HashedSecrets({OPS: new}, hasher.hash("unknown")))
-    assert (await authenticator.log_in(OPS, "b")).credential_id == 2
+    assert (await authenticator.authenticate(OPS, "b")).credential == 2
     assert hasher.passwords == [], "who was verified a moment ago still is"
     await refusal(authenticator, OPS, "a")
-    assert (await authenticator.log_in(OPS, "c")).credential_id == 3
+    assert (await authenticator.authenticate(OPS, "c")).credential == 3
 
 
 async def test_a_verification_that_runs_is_measured_by_the_new_directory(
@@ -215,16 +217,35 @@ async def test_a_verification_that_runs_is_measured_by_the_new_directory(
         while not hasher.passwords:
             await asyncio.sleep(0.001)
     disabled = example.replace("id = 7", "id = 7\ndisabled = true")
-    authenticator.replace(build_directory(read(disabled)), await hash_all(read(example).secrets(), Limits(), hasher))
+    authenticator.replace(build_directory(read(disabled)), hash_all(read(example).secrets(), hasher))
     hasher.go_on.set()
     with pytest.raises(LoginError, match="Access refused"):
         await login
 
 
+async def test_who_comes_after_a_change_shares_no_verification_from_before_it(
+    make: Make, read: Callable[[str], DirectoryFile], example: str, hasher: CountingHasher
+) -> None:
+    authenticator = make()
+    hasher.go_on.clear()
+    before = asyncio.create_task(authenticator.authenticate(OPS, "new"))
+    async with asyncio.timeout(5):
+        while not hasher.passwords:
+            await asyncio.sleep(0.001)
+    hashed = HashedSecrets({OPS: stored(hasher, "new")}, hasher.hash("unknown"))
+    authenticator.replace(build_directory(read(example)), hashed)
+    after = asyncio.create_task(authenticator.authenticate(OPS, "new"))
+    await asyncio.sleep(0)
+    hasher.go_on.set()
+    assert (await after).principal.login == OPS
+    with pytest.raises(LoginError):
+        await before
+
+
 async def test_a_damaged_hash_does_not_shut_out_the_others(make: Make, hasher: CountingHasher) -> None:
     both = (Credential(1, "$argon2id$damaged"), Credential(2, hasher.hash("b")))
     authenticator = make(hashed=HashedSecrets({OPS: both}, hasher.hash("x")))
-    assert (await authenticator.log_in(OPS, "b")).credential_id == 2
+    assert (await authenticator.authenticate(OPS, "b")).credential == 2
 
 
 # --- remembering
@@ -234,10 +255,10 @@ async def test_a_success_is_remembered_for_its_time(make: Make, hasher: Counting
     authenticator = make(Limits(verified_ms_max=60_000))
     first = await authenticator.authenticate(OPS, PASSWORD)
     clock.now_s += 59.9
-    assert await authenticator.authenticate(OPS, PASSWORD) is first
+    assert (await authenticator.authenticate(OPS, PASSWORD)).credential == first.credential
     assert len(hasher.passwords) == 1
     clock.now_s += 0.1
-    assert await authenticator.authenticate(OPS, PASSWORD) == first
+    assert (await authenticator.authenticate(OPS, PASSWORD)).credential == first.credential
     assert len(hasher.passwords) == 2
 
 
@@ -277,7 +298,7 @@ async def test_a_thousand_reconnects_cost_one_verification(make: Make, hasher: C
     answers = await asyncio.gather(*logins, return_exceptions=True)
     assert len(hasher.passwords) == 1
     assert all(isinstance(answer, asyncio.CancelledError) for answer in answers[::2])
-    assert {getattr(answer, "login", None) for answer in answers[1::2]} == {OPS}
+    assert {answer.principal.login for answer in answers[1::2] if isinstance(answer, Identity)} == {OPS}
 
 
 async def test_each_who_shares_a_failure_gets_an_error_of_its_own(make: Make, hasher: CountingHasher) -> None:
@@ -300,7 +321,7 @@ async def test_guesses_at_one_account_leave_the_others_a_thread(make: Make, hash
             await asyncio.sleep(0.001)
     assert hasher.passwords == [b"guess 0", b"producer-secret"]
     hasher.go_on.set()
-    assert (await other).login == "acme"
+    assert (await other).principal.login == "acme"
     answers = await asyncio.gather(*guesses, return_exceptions=True)
     assert {type(answer) for answer in answers} == {LoginError}
 
@@ -329,30 +350,16 @@ async def test_close_ends_the_threads(make: Make) -> None:
     await authenticator.authenticate(OPS, PASSWORD)
     authenticator.close()
     assert set(threading.enumerate()) <= before
-    assert (await authenticator.authenticate(OPS, PASSWORD)).login == OPS  # remembered; harmless while draining
+    assert (await authenticator.authenticate(OPS, PASSWORD)).principal.login == OPS  # remembered
     with pytest.raises(ServerError):
         await authenticator.authenticate("acme", "producer-secret")
 
 
-# --- hashing
-
-
-async def test_hashing_leaves_the_event_loop_free(hasher: CountingHasher) -> None:
-    where: set[str] = set()
-
-    class Watching(PasswordHasher):
-        def hash(self, password: str | bytes, *, salt: bytes | None = None) -> str:
-            where.add(threading.current_thread().name.rpartition("_")[0])
-            return hasher.hash(password, salt=salt)
-
-    hashed = await hash_all({str(number): Secret("x") for number in range(5)}, Limits(), Watching())
-    assert where == {"heliograph-hash"}
-    assert list(hashed.by_login) == ["0", "1", "2", "3", "4"]
-    assert len({*(each.hash for (each,) in hashed.by_login.values()), hashed.unknown}) == 6
+# --- what it costs
 
 
 async def test_the_default_cost_is_that_of_rfc_9106() -> None:
-    hashed = await hash_all({}, Limits())
+    hashed = hash_all({}, PasswordHasher())
     assert extract_parameters(hashed.unknown) == RFC_9106_LOW_MEMORY
     authenticator = Authenticator(build_directory(DirectoryFile()), hashed, Limits())
     assert (await refusal(authenticator, "nobody", "x"))[0] == "Bad CONNECT"

@@ -15,11 +15,14 @@ import msgspec
 import pytest
 
 from heliograph.directory.build import build_directory
-from heliograph.directory.credentials import Authenticator, hash_all
+from heliograph.directory.credentials import Authenticator
 from heliograph.directory.file import DirectoryFile, read_directory_file
 from heliograph.directory.secret import Secret
+from heliograph.directory.store.database import url_in
+from heliograph.directory.store.store import DirectoryStore
 from heliograph.errors import LoginError, SettingsError
 from heliograph.limits import Limits
+from tests.hashing import hash_all
 
 if TYPE_CHECKING:
     from tests.unit.directory.conftest import CountingHasher
@@ -111,7 +114,7 @@ async def test_neither_the_authenticator_nor_its_errors_nor_its_logs_tell_one(
     asyncio.get_running_loop().set_debug(True)
     asyncio.get_running_loop().slow_callback_duration = 0.0
     file = read(text)
-    hashed = await hash_all(file.secrets(), Limits(), hasher)
+    hashed = hash_all(file.secrets(), hasher)
     authenticator = Authenticator(build_directory(file), hashed, Limits(), hasher=hasher)
     principals = [
         await authenticator.authenticate(login, canary)
@@ -130,3 +133,20 @@ async def test_neither_the_authenticator_nor_its_errors_nor_its_logs_tell_one(
 def test_a_secret_is_not_pickled_unseen() -> None:
     with pytest.raises(TypeError):
         pickle.dumps(Secret("canary"), protocol=1)
+
+
+def test_nothing_that_the_store_gives_shows_one(
+    read: Callable[[str], DirectoryFile], text: str, tmp_path, hasher
+) -> None:
+    store = DirectoryStore(url_in(tmp_path), Limits(), hasher=hasher)
+    store.migrate()
+    token = '\n[[operators]]\nname = "ann"\ntoken = "canary-0123456789abcdef0123456789"\n'
+    diff = store.apply(read(text + token), "test")
+    snapshot = store.load()
+    changes = store._compare(read(text.replace("canary", "canary-changed")), "x", dry_run=False).passwords
+    assert changes
+    shown = repr((snapshot, snapshot.hashed.by_login, diff, store, store._engine, store.audit(50), changes))
+    shown += repr((store.export(), store.credentials("acme"), *diff.lines()))
+    assert_silent(shown)
+    assert "sha256" not in shown
+    store.close()

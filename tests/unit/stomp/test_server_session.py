@@ -361,6 +361,38 @@ def test_however_an_ack_is_written_it_is_the_same(octets: bytes) -> None:
     assert opened().receive(octets) == [Ack("t@@s@@1", None)]
 
 
+def test_an_ack_that_is_plain_takes_the_short_way() -> None:
+    for octets in (b"ACK\nid:t@@s@@1\n\n\0", b"ACK\nid:t@@s@@1\n\n\0\n"):
+        assert opened().receive_ack(octets) == "t@@s@@1"
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"ACK\nid:t@@s@@1\r\n\n\0",
+        b"ACK\nid:t@@s@@1\nsubscription:t\n\n\0",
+        b"ACK\nid:t@@s@@1\nreceipt:r\n\n\0",
+        b"ACK\nid:t@@s@@1\ntransaction:t\n\n\0",
+        b"ACK\nid:t@@s@@1\n\n\0ACK\nid:t@@s@@2\n\n\0",
+        b"ACK\nid:t@@s@@1\n\n\0\n\n",
+        b"ACK\nid:a\\cb@@1\n\n\0",
+        b"ACK\nid:\xff\n\n\0",
+        b"ACK\nid:a\0b\n\n\0",
+        b"ACK\nid:t@@s@@1\n\n",
+        b"ACK\nid:",
+        b"NACK\nid:t@@s@@1\n\n\0",
+        b"",
+    ],
+)
+def test_any_other_ack_takes_the_long_way(octets: bytes) -> None:
+    assert opened().receive_ack(octets) is None
+
+
+@pytest.mark.parametrize("version", [V10, V11])
+def test_before_1_2_no_ack_takes_the_short_way(version: str) -> None:
+    assert opened(version).receive_ack(b"ACK\nid:t@@s@@1\n\n\0") is None
+
+
 def test_an_ack_id_is_unescaped() -> None:
     assert opened().receive(b"ACK\nid:a\\cb\xc3\xa9@@1\n\n\0") == [Ack("a:bé@@1", None)]
     assert told(opened(), b"ACK\nid:\xff\n\n\0")[0] == "Malformed header"
@@ -370,6 +402,7 @@ def test_an_ack_id_is_unescaped() -> None:
 def test_an_ack_within_an_unfinished_frame_is_its_body() -> None:
     session = opened()
     assert session.receive(b"SEND\ndestination:/x\ncontent-length:10\n\n") == []
+    assert session.receive_ack(b"ACK\nid:1\n\n\0") is None
     (event,) = session.receive(b"ACK\nid:1\n\n\0")
     assert isinstance(event, Send)
     assert event.body == b"ACK\nid:1\n\n"

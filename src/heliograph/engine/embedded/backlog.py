@@ -20,6 +20,9 @@ class Backlog:
     def __len__(self) -> int:
         return len(self.fresh) + len(self._returned)
 
+    def __bool__(self) -> bool:
+        return bool(self.fresh or self._returned)
+
     @property
     def returned_count(self) -> int:
         """How many have come back."""

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from heliograph.engine.embedded.backlog import Backlog
 from heliograph.engine.embedded.durable_subscription import DurableSubscription
-from heliograph.engine.interface import Confirm, Event
+from heliograph.engine.embedded.matching import within_rights
+from heliograph.engine.interface import Binding, Confirm, Event
 from heliograph.errors import HeliographError
 
 
@@ -72,6 +73,10 @@ class DurableFeed:
         """See ``Feed``."""
         self._subscription.reject(self, events, confirm)
 
+    def widen(self, binding: Binding) -> None:
+        """See ``Feed``."""
+        self._subscription.widen(binding)
+
     def close(self) -> None:
         """See ``Feed``."""
         self._subscription.detach(self)
@@ -90,14 +95,15 @@ class DeadLetterFeed:
 
     __slots__ = ("_backlog", "_subscription", "redelivered", "replayed_before")
 
-    def __init__(self, subscription: DurableSubscription, wake: Callable[[], None]) -> None:
+    def __init__(self, subscription: DurableSubscription, binding: Binding, wake: Callable[[], None]) -> None:
+        """``binding``: what its owner may see now; what was delivered under further rights stays where it is."""
         self._subscription = subscription
         self._backlog = Backlog()
         self.redelivered = frozenset(subscription.dead)
         self.replayed_before = 1 << 62
         for offset in sorted(subscription.dead):
             event = subscription.exchange.event_at(offset)
-            if event is not None:
+            if event is not None and within_rights(binding, tuple(event.envelope.key.split("."))):
                 self._backlog.fresh.append(event)
         if self._backlog:
             wake()
@@ -126,6 +132,9 @@ class DeadLetterFeed:
     def reject(self, events: list[Event], confirm: Confirm | None = None) -> None:
         """See ``Feed``."""
         self.settle(events, confirm)
+
+    def widen(self, binding: Binding) -> None:
+        """See ``Feed``; it stays what it was when it was opened."""
 
     def close(self) -> None:
         """See ``Feed``."""

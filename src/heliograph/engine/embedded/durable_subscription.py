@@ -16,6 +16,7 @@ from heliograph.engine.embedded.catch_up import REFILL_EVENTS
 from heliograph.engine.embedded.durable_state import DeadLetter, DurableState
 from heliograph.engine.embedded.follower import Follower
 from heliograph.engine.embedded.leases import Leases
+from heliograph.engine.embedded.matching import admits
 from heliograph.engine.embedded.page import Page
 from heliograph.engine.embedded.scan import Scan
 from heliograph.engine.interface import Binding, Confirm, Durable, Event
@@ -168,9 +169,16 @@ class DurableSubscription(Follower):
             return
         self.leave()
         position = self._position()
-        self.fresh.clear()
+        self.backlog.clear()
+        self._lost = deque(sorted(offset for offset in self.counts if offset not in self.leases))
         self.binding = binding
         self.follow_from(position)
+
+    def widen(self, binding: Binding) -> None:
+        """See ``Feed``; several consumers may bring the same news."""
+        if binding != self.binding:
+            super().widen(binding)
+            self._changed()
 
     def expired(self, now_ms: int) -> bool:
         """Whether nobody has used it for too long."""
@@ -280,7 +288,10 @@ class DurableSubscription(Follower):
     def _return_all(self, events: Iterable[Event]) -> None:
         was_empty = not self.backlog
         for event in events:
-            self.backlog.give_back(event)
+            if admits(self.binding, tuple(event.envelope.key.split("."))):
+                self.backlog.give_back(event)
+            else:  # delivered when its owner had more rights
+                self.counts.pop(event.offset, None)
         if was_empty and self.backlog:
             self.notify()
 

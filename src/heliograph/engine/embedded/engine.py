@@ -26,7 +26,8 @@ from heliograph.limits import Limits
 logger = structlog.get_logger("heliograph.engine")
 
 _FLUSH_S = 0.2  #: settlements without a receipt are stored so often
-_KEEP_S = 5.0  #: retention, expiry and consumer time-outs are looked at so often
+_KEEP_S = 5.0  #: retention, expiry and consumer time-outs are looked at so often, or ...
+_LOOKS_PER_TIMEOUT = 20  #: ... as it takes to end a consumer at most a twentieth later
 _CLEAN = "clean"  #: journal key that is there after an orderly stop
 
 
@@ -58,7 +59,7 @@ class EmbeddedEngine:
     async def start(self) -> None:
         """See ``Engine``."""
         states = self._journal.load()
-        self._clean = states.pop(_CLEAN, None) is not None and not self._journal.damaged_keys
+        self._clean = states.pop(_CLEAN, None) is not None and not self._journal.damaged
         for key, state in states.items():
             self._undeclared[key] = decode_state(state)
         for exchange in self._exchanges.values():
@@ -66,7 +67,7 @@ class EmbeddedEngine:
         self.writer.start(self._loop)
         await self._begin()
         self._every(_FLUSH_S, self._flush)
-        self._every(_KEEP_S, self._keep)
+        self._every(min(_KEEP_S, self.limits.consumer_timeout_ms_max / 1_000 / _LOOKS_PER_TIMEOUT), self._keep)
 
     async def _begin(self) -> None:
         """Store that this run has not ended in good order, before anything is delivered."""
@@ -105,6 +106,10 @@ class EmbeddedEngine:
             self._add_durables(known)
         return known.publish
 
+    async def opened(self) -> None:
+        """See ``Engine``; a log that is added while the writer runs is mended with the next commit."""
+        await self._begin()
+
     def _add_durables(self, exchange: Exchange) -> None:
         mine = [key for key, state in self._undeclared.items() if state.binding.exchange == exchange.name]
         for key in mine:
@@ -127,7 +132,7 @@ class EmbeddedEngine:
             start = exchange.offset_of(request.start) if request.start is not None else None
             return TransientFeed(exchange, request.binding, start, wake, ended)
         if request.durable.dead_letters:
-            return DeadLetterFeed(self._find(request.durable), wake)
+            return DeadLetterFeed(self._find(request.durable, exchange), request.binding, wake)
         subscription = self._find_or_make(request, request.durable, exchange)
         feed = DurableFeed(subscription, wake, ended)
         feed.open()
@@ -141,9 +146,10 @@ class EmbeddedEngine:
             self._find(durable), AccessError("Subscription deleted", "Its owner has unsubscribed it."), confirm
         )
 
-    def _find(self, durable: Durable) -> DurableSubscription:
+    def _find(self, durable: Durable, exchange: Exchange | None = None) -> DurableSubscription:
+        """``exchange``: the one that it must be of, since the right to read was looked up for that one."""
         subscription = self._durables.get(journal_key(durable))
-        if subscription is None:
+        if subscription is None or exchange not in (None, subscription.exchange):
             raise AccessError("No durable subscription", f"You have no durable subscription {durable.name[:256]!r}.")
         return subscription
 

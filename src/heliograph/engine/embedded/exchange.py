@@ -7,7 +7,7 @@ An event lives in memory as long as somebody refers to it.  No live follower may
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from time import time_ns
 from typing import TYPE_CHECKING
 
@@ -73,8 +73,6 @@ class Exchange:
         if envelope.dedup and (known := self._published_before(envelope, body, confirm)) is not None:
             return known
         event = draft.append(envelope, body, time_ns() // 1_000_000)
-        if event.position >= draft.attend_at:
-            self._attend(event.position)
         route = self.transient.known.young.get(envelope.key)
         if route is None:
             route = self.transient.find(envelope.key)
@@ -88,6 +86,8 @@ class Exchange:
         if self.committed.followers:
             draft.kept.append(event)
             self._writer.commit_soon()
+        if event.position >= draft.attend_at:
+            self._attend(event.position)
         if confirm is not None:
             self._confirms.append((event.offset, confirm))
             self._writer.commit_soon()
@@ -237,3 +237,16 @@ class Exchange:
             ]  # fmt: skip
             for follower in slow:
                 follower.fall_behind()
+            excess = sum([len(each.fresh) for each in routes.followers]) - limits.backlog_references_max
+            if excess > 0:
+                _drop_longest([each for each in routes.followers if each.fresh], excess)
+
+
+def _drop_longest(followers: Sequence[TransientFeed | DurableSubscription], excess: int) -> None:
+    """Let those furthest behind fall behind, until ``excess`` references, and a quarter more, are gone."""
+    excess += excess // 4
+    for follower in sorted(followers, key=lambda each: len(each.fresh), reverse=True):
+        if excess <= 0:
+            return
+        excess -= len(follower.fresh)
+        follower.fall_behind()

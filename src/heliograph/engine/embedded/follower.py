@@ -53,7 +53,15 @@ class Follower(ABC):
     @property
     def pending(self) -> bool:
         """Whether something can be taken."""
-        return bool(self.backlog)
+        return bool(self.fresh) or bool(self.backlog)
+
+    def widen(self, binding: Binding) -> None:
+        """See ``Feed``; owner and pattern are the same, so only what was found before is to be forgotten."""
+        self.binding = binding
+        if self.scan is not None:
+            self.scan.widen(binding)
+        self.exchange.transient.forget()
+        self.exchange.committed.forget()
 
     def take_gap(self) -> tuple[int, int] | None:
         """See ``Feed``."""

@@ -41,6 +41,9 @@ class Leases:
             leases.pop(event.offset, None)
         return ended
 
+    def __contains__(self, offset: int) -> bool:
+        return offset in self._by_offset
+
     def of(self, feed: DurableFeed) -> list[Event]:
         """What ``feed`` has."""
         return [lease.event for lease in self._by_offset.values() if lease.feed is feed]

@@ -33,7 +33,7 @@ class Routes(Generic[F]):
             tree = self._trees[binding.owner] = Trie()
         tree.add(binding.pattern, follower)
         self.followers[follower] = None
-        self._forget()
+        self.forget()
 
     def discard(self, follower: F) -> None:
         """Route to ``follower`` no more."""
@@ -45,9 +45,10 @@ class Routes(Generic[F]):
         tree.remove(binding.pattern, follower)
         if not tree:
             del self._trees[binding.owner]
-        self._forget()
+        self.forget()
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Look all keys up anew: who gets them has changed."""
         self.known.clear()
         self._distinct.clear()
 

@@ -42,6 +42,11 @@ class Scan:
             known = self._known[key] = admits(self._binding, tuple(key.split(".")))
         return known
 
+    def widen(self, binding: Binding) -> None:
+        """Ask for more from here on."""
+        self._binding = binding
+        self._known.clear()
+
     def read(self, count_max: int, bytes_max: int) -> list[Event]:
         """Events of the next batch that are asked for, at most so many; perhaps none, and more may follow."""
         found: list[Event] = []

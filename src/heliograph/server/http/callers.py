@@ -48,7 +48,7 @@ async def identify(api: Api, authorization: str) -> Caller:
         credentials = None
     if credentials is None:
         raise LoginError("Unauthorized")
-    login = await api.authenticator.log_in(*credentials)
+    login = await api.authenticator.authenticate(*credentials)
     return Caller(login.principal.login, login.principal)
 
 

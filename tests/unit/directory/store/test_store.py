@@ -16,7 +16,7 @@ from heliograph.directory.secret import Secret
 from heliograph.directory.store.entities import entities_of
 from heliograph.directory.store.store import DirectoryStore
 from heliograph.directory.toml import toml_text
-from heliograph.errors import LimitError, SettingsError
+from heliograph.errors import LimitError, ServerError, SettingsError
 from tests.unit.directory.conftest import CountingHasher
 from tests.unit.directory.store.conftest import Clock, Open
 
@@ -353,22 +353,40 @@ def test_another_node_sees_a_change_by_its_revision(open_store: Open, full: Dire
     assert dict(there.load().directory.principals) == dict(here.load().directory.principals)
 
 
-def test_a_change_that_comes_between_is_not_overwritten(
-    open_store: Open, full: DirectoryFile, hasher: CountingHasher, monkeypatch: pytest.MonkeyPatch
+def test_what_comes_between_has_everything_compared_again(
+    open_store: Open, full: DirectoryFile, monkeypatch: pytest.MonkeyPatch
 ):
     here, there = open_store(), open_store()
-    here.apply(full, "test")
+    here.apply(DirectoryFile(systems=full.systems[:1], message_types=full.message_types), "test")
     compare = here._compare
-    came: list[int] = []
+    times: list[None] = []
 
     def slowly(*arguments, **named):
         found = compare(*arguments, **named)
-        if not came:
-            came.append(there.add_credential("acme", "between", Secret("between"), "ann").id)
+        times.append(None)
+        if len(times) == 1:
+            there.apply(DirectoryFile(), "between")
         return found
 
     monkeypatch.setattr(here, "_compare", slowly)
-    here.apply(DirectoryFile(systems=full.systems[:1], message_types=full.message_types), "test")
-    assert came
-    assert list(here.load().directory.principals) == ["acme"]
-    assert lets_in(here, hasher, "acme", "between")
+    here.apply(full, "test")
+    assert entities_of(here.export()) == entities_of(full)
+    assert len(times) == 2
+
+
+def test_a_directory_that_is_changed_all_the_while_is_given_up(
+    open_store: Open, full: DirectoryFile, monkeypatch: pytest.MonkeyPatch
+):
+    here, there = open_store(directory_attempts_max=2), open_store(credentials_max=100)
+    here.apply(full, "test")
+    compare = here._compare
+
+    def slowly(*arguments, **named):
+        found = compare(*arguments, **named)
+        there.add_credential("acme", "between", Secret("between"), "ann")
+        return found
+
+    monkeypatch.setattr(here, "_compare", slowly)
+    with pytest.raises(ServerError, match="changed by others all the while"):
+        here.apply(DirectoryFile(), "test")
+    assert here.load().directory.principals

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
 from heliograph.directory.file import DirectoryFile
+from heliograph.directory.secret import Secret
 from heliograph.directory.store.store import DirectoryStore, Snapshot
 from heliograph.directory.store.watcher import Watcher
 from heliograph.errors import ServerError
@@ -29,17 +32,21 @@ def file(read: Callable[[str], DirectoryFile], example: str) -> DirectoryFile:
     return read(example)
 
 
+async def never(snapshot: Snapshot) -> None:
+    pytest.fail("there is nothing to tell")
+
+
 async def test_a_change_by_another_node_is_told_on_the_loop(open_store: Open, file: DirectoryFile):
     here, there = open_store(), open_store()
     seen: list[Snapshot] = []
     where: set[int] = set()
 
-    def changed(snapshot: Snapshot) -> None:
+    async def changed(snapshot: Snapshot) -> None:
         seen.append(snapshot)
         where.add(threading.get_ident())
 
     watcher = Watcher(here, QUICK, changed, dict)
-    watcher.start(here.revision())
+    watcher.start(here.load())
     await asyncio.to_thread(there.apply, file, "test")
     await until(lambda: seen)
     await asyncio.to_thread(there.apply, DirectoryFile(), "test")
@@ -58,10 +65,10 @@ async def test_nothing_is_told_while_nothing_changes(store: DirectoryStore, monk
         asked.append(revision())
         return asked[-1]
 
+    watcher = Watcher(store, QUICK, never, dict)
+    watcher.start(store.load())
     monkeypatch.setattr(store, "revision", counted)
     monkeypatch.setattr(store, "load", lambda: pytest.fail("nothing has changed"))
-    watcher = Watcher(store, QUICK, lambda snapshot: pytest.fail("nothing has changed"), dict)
-    watcher.start(0)
     await until(lambda: len(asked) >= 3)
     await watcher.stop()
 
@@ -77,13 +84,54 @@ async def test_a_database_that_is_away_is_asked_again(
         faults.append(None)
         raise ServerError("Directory unavailable", "Away.")
 
+    async def changed(snapshot: Snapshot) -> None:
+        seen.append(snapshot)
+
+    watcher = Watcher(store, QUICK, changed, dict)
+    watcher.start(store.load())
     monkeypatch.setattr(store, "revision", away)
-    watcher = Watcher(store, QUICK, seen.append, dict)
-    watcher.start(0)
     await until(lambda: len(faults) >= 3)
     monkeypatch.setattr(store, "revision", revision)
     await asyncio.to_thread(store.apply, file, "test")
     await until(lambda: seen)
+    await watcher.stop()
+
+
+async def test_a_fault_of_who_is_told_does_not_end_it(open_store: Open, file: DirectoryFile):
+    here, there = open_store(), open_store()
+    told: list[int] = []
+
+    async def fail_once(snapshot: Snapshot) -> None:
+        told.append(snapshot.revision)
+        if len(told) == 1:
+            raise ZeroDivisionError
+
+    watcher = Watcher(here, QUICK, fail_once, dict)
+    watcher.start(here.load())
+    await asyncio.to_thread(there.apply, file, "test")
+    await until(lambda: len(told) == 2)
+    await watcher.stop()
+    assert told == [1, 1], "it is told again what it has not taken"
+
+
+async def test_nothing_is_told_after_its_end(
+    store: DirectoryStore, file: DirectoryFile, monkeypatch: pytest.MonkeyPatch
+):
+    loading, go_on = threading.Event(), threading.Event()
+    load = store.load
+
+    def slowly() -> Snapshot:
+        loading.set()
+        assert go_on.wait(20)
+        return load()
+
+    watcher = Watcher(store, QUICK, never, dict)
+    watcher.start(store.load())
+    monkeypatch.setattr(store, "load", slowly)
+    await asyncio.to_thread(store.apply, file, "test")
+    await until(loading.is_set)
+    watcher.end()
+    go_on.set()
     await watcher.stop()
 
 
@@ -95,9 +143,28 @@ async def test_last_uses_are_written_in_between_and_at_the_end(store: DirectoryS
     def take() -> dict[int, int]:
         return used.pop() if used else {}
 
-    watcher = Watcher(store, QUICK, lambda snapshot: None, take)
-    watcher.start(store.revision())
+    watcher = Watcher(store, QUICK, never, take)
+    watcher.start(store.load())
     await until(lambda: store.credentials("acme")[0].last_used_ms == 5)
     used.append({credential: 7})
     await watcher.stop()
     assert store.credentials("acme")[0].last_used_ms == 7
+
+
+async def test_the_directory_is_told_again_when_a_credential_expires(store: DirectoryStore, file: DirectoryFile):
+    await asyncio.to_thread(store.apply, file, "test")
+    soon_ms = int(time.time() * 1000) + 50
+    await asyncio.to_thread(partial(store.add_credential, "acme", "short", Secret("s"), "test", expires_ms=soon_ms))
+    told: list[Snapshot] = []
+
+    async def changed(snapshot: Snapshot) -> None:
+        told.append(snapshot)
+
+    watcher = Watcher(store, QUICK, changed, dict)
+    snapshot = store.load()
+    watcher.start(snapshot)
+    await until(lambda: told)
+    assert time.time() * 1000 >= soon_ms
+    await asyncio.sleep(0.03)
+    await watcher.stop()
+    assert told == [snapshot], "once"

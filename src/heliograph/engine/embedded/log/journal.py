@@ -85,6 +85,11 @@ class Journal:
         puts, self.pending = self.pending, []
         return puts
 
+    @property
+    def damaged(self) -> bool:
+        """Whether anything that was confirmed may be missing from what ``load`` has given."""
+        return bool(self.damaged_keys) or self.records_lost
+
     # --- opening
 
     def load(self) -> dict[str, bytes]:
@@ -100,7 +105,7 @@ class Journal:
         torn = len(data.rstrip(b"\0")) - end
         if torn > 0:
             logger.warning("torn tail", file=path, position=end, octets=torn)
-        self._damaged = bool(self.damaged_keys) or self.records_lost
+        self._damaged = self.damaged
         if self._damaged:
             logger.error("damaged", file=path, keys=sorted(self.damaged_keys), records_lost=self.records_lost)
         if torn > 0 or self._damaged:

@@ -71,6 +71,7 @@ def test_a_damaged_state_falls_back_and_is_told(rig: Rig):
     assert reopened(rig) == {"a": b"first state", "b": b"c"}
     assert rig.journal.damaged_keys == {"a"}
     assert not rig.journal.records_lost
+    assert rig.journal.damaged is bool(rig.journal.damaged_keys)
     assert any(path.startswith("quarantine/journal") for path in rig.store.paths())
 
 
@@ -83,6 +84,7 @@ def test_a_damaged_head_casts_doubt_on_every_key_without_a_later_record(rig: Rig
     assert reopened(rig) == {"a": b"1", "b": b"2"}
     assert rig.journal.damaged_keys == {"a"}
     assert rig.journal.records_lost
+    assert rig.journal.damaged
 
 
 def test_a_torn_tail_is_cut_without_more_ado(rig: Rig):
