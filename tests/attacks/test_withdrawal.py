@@ -43,13 +43,16 @@ class Operator:
 
     def change_and_wait(self, text: str) -> None:
         """It is done when this returns."""
-        log = self.site.server.log
-        told = log.read_bytes().count(b"directory replaced")
+        told = self._told()
         self.change(text)
         deadline = time.monotonic() + STOPPED_S
-        while log.read_bytes().count(b"directory replaced") == told:
+        while self._told() == told:
             assert time.monotonic() < deadline
             time.sleep(0.01)
+
+    def _told(self) -> int:
+        log = self.site.server.log.read_bytes()
+        return log.count(b"directory replaced") + log.count(b"changes=0")
 
 
 @pytest.fixture

@@ -23,7 +23,9 @@ def test_a_full_disk_refuses_publishers_and_recovers_without_a_restart(tmp_path:
         publisher, consumer = broker.peer(ACME), broker.peer(NORTHWIND)
         consumer.subscribe(pattern(1), ack="client", durable="true")
         publish(publisher, 1, range(50))
-        log = max((tmp_path / "data").rglob("*"), key=lambda path: path.stat().st_size if path.is_file() else 0)
+        log = max(
+            (tmp_path / "data" / "logs").rglob("*"), key=lambda path: path.stat().st_size if path.is_file() else 0
+        )
         resource.prlimit(broker.server.pid, resource.RLIMIT_FSIZE, (log.stat().st_size, resource.RLIM_INFINITY))
         confirmed, refusal = set(range(50)), None
         for number in range(50, 400):
