@@ -27,7 +27,7 @@ demo: $(STAMP)-server ## broker, recorded events playing and a subscriber printi
 install: $(STAMP)-all ## .venv/bin/heliograph with all extras
 	@$(BIN)/heliograph --version
 
-test: $(STAMP)-dev ## all tests, under 5 minutes (ARGS="-k name" to choose)
+test: $(STAMP)-dev ## all tests, some ten minutes (ARGS="-k name" to choose)
 	$(BIN)/python -m pytest $(ARGS)
 
 test-long: $(STAMP)-dev ## all tests with their full sample counts
