@@ -77,19 +77,20 @@ def made(entry: Any, what: str) -> Change:
 
 def changed(what: str, **fields: Any) -> Change:
     """What is there, with these fields."""
-    return lambda old: replace(_there(old, what), **fields)
+    return lambda old: replace(there(old, what), **fields)
 
 
 def removed(what: str) -> Change:
     """Nothing, where something is."""
 
     def change(old: Any) -> None:
-        _there(old, what)
+        there(old, what)
 
     return change
 
 
-def _there(entry: Any, what: str) -> Any:
+def there(entry: Any, what: str) -> Any:
+    """``entry``, unless there is none."""
     if entry is None:
         raise not_there(what)
     return entry
@@ -104,7 +105,7 @@ def with_accounts(partner_id: int, change: Callable[[dict[int, Any]], None], *, 
     """An edit of a partner's accounts, by id; ``change`` works on the mapping."""
 
     def of_partner(partner: Any) -> Any:
-        accounts = {account.id: account for account in _there(partner, f"partner {partner_id}").accounts}
+        accounts = {account.id: account for account in there(partner, f"partner {partner_id}").accounts}
         change(accounts)
         return replace(partner, accounts=tuple(accounts.values()))
 

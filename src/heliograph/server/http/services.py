@@ -10,7 +10,7 @@ from litestar.params import FromPath, JSONBody
 from heliograph.directory.file import ServiceEntry
 from heliograph.directory.secret import Secret, new_secret
 from heliograph.server.http.answers import api_of, caller_of, created
-from heliograph.server.http.edits import Edit, changed, made, not_there, removed
+from heliograph.server.http.edits import Edit, changed, made, removed, there
 from heliograph.server.http.page import After, Limit, page
 from heliograph.server.http.shapes import Made, ServiceChange, ServiceShape
 
@@ -38,9 +38,7 @@ async def show_service(request: HttpRequest, service: FromPath[str]) -> ServiceS
     """With its rights."""
     file = await api_of(request).ask(lambda store: store.export())
     found = next((each for each in file.services if each.name == service), None)
-    if found is None:
-        raise not_there(f"service {service!r}")
-    return _shape(found)
+    return _shape(there(found, f"service {service!r}"))
 
 
 @put("/services/{service:str}", summary="Change a service")

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from heliograph.directory.file import RetentionEntry, SystemEntry
 from heliograph.directory.secret import Secret, new_secret
 from heliograph.server.http.answers import api_of, caller_of, created
-from heliograph.server.http.edits import Edit, changed, made, not_there, removed
+from heliograph.server.http.edits import Edit, changed, made, not_there, removed, there
 from heliograph.server.http.page import After, Limit, page
 from heliograph.server.http.shapes import Made, SystemChange, SystemShape
 
@@ -41,9 +41,7 @@ async def show_system(request: HttpRequest, system: FromPath[str]) -> SystemShap
     """With the message types that are switched on."""
     file = await api_of(request).ask(lambda store: store.export())
     found = next((each for each in file.systems if each.name == system), None)
-    if found is None:
-        raise not_there(f"system {system!r}")
-    return _shape(found)
+    return _shape(there(found, f"system {system!r}"))
 
 
 @put("/systems/{system:str}", summary="Change a system")

@@ -4,9 +4,9 @@ Everything here belongs to the event loop's thread, apart from ``jobs``, which t
 and ``tail``, which is the writer's thread's own.  What that thread has done becomes visible by ``apply``,
 on the event loop.  Reads happen on the calling thread: what is read was mostly written a moment ago.
 
-Deviations from the interface that was agreed: ``Gap`` has a ``reason``; ``Batch.events()`` gives a ``Gap``
-where the body is damaged; an event that was read has ``position`` 0, since it is in no ring; a disk that
-does not give what is asked for raises ``ServerError`` a few times, then the batch is a ``Gap``.
+``Batch.events()`` gives a ``Gap`` where the body is damaged; an event that was read has ``position`` 0, since
+it is in no ring; a disk that does not give what is asked for raises ``ServerError`` a few times, then the batch
+is a ``Gap``.
 """
 
 from __future__ import annotations
