@@ -142,8 +142,8 @@ class InMemoryLink:
         self.on_write: Callable[[bytes], object] = lambda data: None
 
     @staticmethod
-    def wrap(frame: bytes) -> bytes:
-        return frame
+    def before(size: int, body: bytes) -> bytes:
+        return b""
 
     def write(self, data: bytes) -> None:
         assert self.closed is None, "written after the end"

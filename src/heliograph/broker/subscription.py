@@ -5,6 +5,7 @@ A delivery is known by its delivery tag, a number that the front end counts up o
 
 from __future__ import annotations
 
+from collections.abc import Container
 from enum import Enum
 
 from heliograph.engine.interface import Binding, Confirm, Event, Feed
@@ -30,7 +31,8 @@ class Subscription:
     (and no further once they hold ``unacked_bytes_max``) are unacknowledged at a time.
     """
 
-    __slots__ = ("_bytes_max", "_feed", "_unacked_bytes", "ack_mode", "binding", "prefetch_count", "unacked")
+    __slots__ = ("_bytes_max", "_feed", "_one_by_one", "_unacked_bytes", "ack_mode", "binding", "prefetch_count",
+                 "unacked")  # fmt: skip
 
     def __init__(
         self, feed: Feed, binding: Binding, ack_mode: AckMode, prefetch_count: int | None, limits: Limits
@@ -40,20 +42,19 @@ class Subscription:
         self._bytes_max = limits.unacked_bytes_max
         self._unacked_bytes = 0
         self.ack_mode = ack_mode
+        self._one_by_one = ack_mode is not AckMode.CLIENT
         self.prefetch_count = granted_prefetch_count(prefetch_count, limits)
         self.unacked: dict[int, Event] = {}  # by delivery tag, in the order of delivery
 
     @property
     def ready(self) -> bool:
-        """Whether ``take`` or ``lease`` would give something now."""
-        return self._feed.pending and (
-            self.ack_mode is AckMode.AUTO
-            or (len(self.unacked) < self.prefetch_count and self._unacked_bytes < self._bytes_max)
-        )
+        """Whether ``take`` or ``lease`` would give something now; with AUTO nothing is ever unacknowledged."""
+        return self._feed.pending and len(self.unacked) < self.prefetch_count and self._unacked_bytes < self._bytes_max
 
-    def redelivered(self, event: Event) -> bool:
-        """Whether ``event`` was delivered before and came back."""
-        return event.offset in self._feed.redelivered
+    @property
+    def redelivered(self) -> Container[int]:
+        """Offsets of events that were delivered before and came back."""
+        return self._feed.redelivered
 
     def take(self, bytes_max: int) -> list[Event]:
         """The next events of an AUTO subscription, settled."""
@@ -83,9 +84,8 @@ class Subscription:
         if credit <= 0 or self._unacked_bytes >= self._bytes_max:
             return []
         events = self._feed.take(min(credit, _SLICE_EVENTS), min(bytes_max, self._bytes_max - self._unacked_bytes))
-        for tag, event in enumerate(events, next_tag):
-            self.unacked[tag] = event
-            self._unacked_bytes += event.size
+        self.unacked.update(enumerate(events, next_tag))
+        self._unacked_bytes += sum([event.size for event in events])
         return events
 
     def holds(self, tag: int) -> bool:
@@ -121,19 +121,20 @@ class Subscription:
 
     def _resolve(self, tag: int) -> list[Event]:
         unacked = self.unacked
-        if tag not in unacked:
+        event = unacked.get(tag)
+        if event is None:
             raise ProtocolError("Subscription not found", not_unacked(tag))
-        if self.ack_mode is AckMode.CLIENT:
-            tags = []
-            for earlier in unacked:
-                if earlier > tag:
-                    break
-                tags.append(earlier)
-            events = [unacked.pop(earlier) for earlier in tags]
-        else:
-            events = [unacked.pop(tag)]
-        for event in events:
+        if self._one_by_one:
+            del unacked[tag]
             self._unacked_bytes -= event.size
+            return [event]
+        tags = []
+        for earlier in unacked:
+            if earlier > tag:
+                break
+            tags.append(earlier)
+        events = [unacked.pop(earlier) for earlier in tags]
+        self._unacked_bytes -= sum([event.size for event in events])
         return events
 
 

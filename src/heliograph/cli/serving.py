@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 #: A thread that has done its blocking call gets the interpreter back after this; the default is ten times as long.
-_SWITCH_INTERVAL_S = 0.0005
+_SWITCH_INTERVAL_S = 0.0001
 
 #: Deliveries make and drop many objects and hardly a cycle, so look for those rarely.
 _GC_THRESHOLDS = (50_000, 20, 20)

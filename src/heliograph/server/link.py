@@ -15,21 +15,21 @@ class Link(Protocol):
     peer: str
     #: Login and password from the handshake, or None.
     credentials: tuple[str, str] | None
-    #: Links of the same framing wrap the same frame into the same octets.
+    #: Links of the same framing put the same before a frame.
     framing: str
 
     @property
     def closing(self) -> bool:
         """Whether the socket goes as soon as what was written is read; the peer has ended its half, for instance."""
 
-    def wrap(self, frame: bytes) -> bytes:
-        """A STOMP frame (or beat) as it goes to the socket."""
+    def before(self, size: int, body: bytes) -> bytes:
+        """What goes to the socket before a STOMP frame (or beat) of ``size`` octets with this body."""
 
     def admit(self) -> None:
         """The peer is logged in; what is held for it is no longer that of a stranger."""
 
     def write(self, data: bytes) -> None:
-        """Hand wrapped frames to the socket; one call, one write."""
+        """Hand frames to the socket, each with what goes before it; one call, one write."""
 
     def finish(self, close_code: int, reason: str) -> None:
         """Close in good order: what was written is read by the peer, or ``linger_ms_max`` passes."""

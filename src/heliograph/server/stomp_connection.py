@@ -6,7 +6,6 @@ the outbox calls ``flush``; the outlets call ``deliver``; the sweeper calls ``ti
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -15,17 +14,18 @@ from typing import Any
 import structlog
 
 from heliograph.broker.publisher import Publisher
-from heliograph.broker.subscription import AckMode, Subscription
+from heliograph.broker.subscription import Subscription
 from heliograph.directory.principal import Identity, Partner
 from heliograph.engine.interface import Confirm
 from heliograph.errors import BodyError, HeliographError, LoginError, ProtocolError, ServerError
-from heliograph.server.arguments import read_ack_id, read_arguments
+from heliograph.server.arguments import read_ack_id
 from heliograph.server.awaited import Awaited
 from heliograph.server.commit import Countdown, check_actions, do_actions
 from heliograph.server.hub import Hub
 from heliograph.server.link import Link
 from heliograph.server.login import Login
-from heliograph.server.outlet import Outlet
+from heliograph.server.outlet import Outlet, ack_prefix
+from heliograph.server.subscribing import open_outlet
 from heliograph.stomp import serializer
 from heliograph.stomp.events import (
     Ack,
@@ -40,6 +40,7 @@ from heliograph.stomp.events import (
     Unsubscribe,
     Violation,
 )
+from heliograph.stomp.header import escape
 from heliograph.stomp.server_session import ServerSession, State
 
 log = structlog.get_logger("heliograph.stomp")
@@ -49,7 +50,7 @@ class StompConnection:
     """The server's end of one session."""
 
     __slots__ = ("_awaited", "_blocked", "_closing", "_control", "_control_bytes", "_hub", "_login", "_marked",
-                 "_outlets", "_publisher", "_publishes", "_reading_paused", "_ready", "_suspended",
+                 "_outlets", "_publisher", "_publishes", "_reading_paused", "_ready", "_suspended", "_write_bytes_max",
                  "delivery_tag", "heard", "held", "identity", "idle_since_s", "link", "opened_s", "session",
                  "silent_since_s", "spoke")  # fmt: skip
 
@@ -64,9 +65,10 @@ class StompConnection:
         self.held = False  # by the hub's backpressure
         self.opened_s = self.silent_since_s = self.idle_since_s = hub.loop.time()
         self._hub = hub
-        self._outlets: dict[str, Outlet] = {}  # by ack prefix
+        self._write_bytes_max = hub.limits.write_bytes_max
+        self._outlets: dict[bytes, Outlet] = {}  # by ack prefix
         self._ready: deque[Outlet] = deque()  # outlets with something to deliver, in turn
-        self._control: list[bytes] = []  # answers, wrapped
+        self._control: list[bytes] = []  # answers, as they go to the socket
         self._control_bytes = 0
         self._marked = self._blocked = self._closing = self._reading_paused = self._suspended = self._publishes = False
         self._awaited = Awaited()
@@ -78,18 +80,22 @@ class StompConnection:
     def receive(self, data: bytes) -> None:
         """Octets from the peer."""
         self.heard = True
+        receipt = None
         known = self.session.receive_known(data)
         try:
             if known is not None:
-                self._publisher.publish(*known)
+                send, body, receipt = known
+                self._publisher.publish(send, body, None if receipt is None else self._confirm(receipt))
             elif self._closing:
                 return
-            elif (ack_id := self.session.receive_ack(data)) is not None:
-                self._acknowledge(ack_id)
+            elif (ack := self.session.receive_ack(data)) is not None and (outlet := self._outlets.get(ack[0])):
+                outlet.subscription.ack(ack[1])
+                if not outlet.queued:
+                    outlet.wake_if_ready()
             else:
                 self._do(self.session.receive(data))
         except HeliographError as error:
-            self.fail(error)
+            self.fail(error, receipt)
         except Exception as bug:
             self._fail_of_bug("receive", bug)
 
@@ -182,7 +188,7 @@ class StompConnection:
             return
         out, self._control, self._control_bytes = self._control, [], 0
         ready = self._ready
-        room = self._hub.limits.write_bytes_max
+        room = self._write_bytes_max
         while ready and room > 0:
             outlet = ready.popleft()
             room -= outlet.fill(out, room)
@@ -246,9 +252,9 @@ class StompConnection:
         self.link.finish(close_code, reason)
 
     def _reply(self, frame: bytes) -> None:
-        data = self.link.wrap(frame)
-        self._control.append(data)
-        self._control_bytes += len(data)
+        size = len(frame)
+        self._control += (self.link.before(size, frame), frame)
+        self._control_bytes += size
         if self._control_bytes > self._hub.limits.control_bytes_max and not self._reading_paused and not self._closing:
             self._reading_paused = True
             self.link.pause_reading()
@@ -295,31 +301,23 @@ class StompConnection:
 
     def _confirm(self, receipt: str | None) -> Confirm | None:
         """What answers ``receipt`` when its frame is done, or None where none is asked for."""
-        return None if receipt is None else self._awaited.confirm(self._stored, receipt)
+        return None if receipt is None else self._await(self._stored, receipt)
+
+    def _await(self, stored: Callable[..., None], *args: object) -> Confirm:
+        """``stored`` with ``args`` as a ``Confirm``; the connection does not end in good order before it has come."""
+        self._awaited.count += 1
+        return partial(stored, *args)
 
     def _stored(self, receipt: str | None, error: HeliographError | None) -> None:
         if error is not None:
             self.fail(error, receipt)
         elif not self._closing:
             self._receipt(receipt)
+        self._awaited.done()
 
     def _on_subscribe(self, event: Subscribe) -> None:
-        principal = self._hub.admission.principal_of(self)
-        arguments = read_arguments(event, time.time_ns() // 1_000_000)
-        durable = arguments.durable(principal)
-        outlet = Outlet(self, event, annotated=durable is not None or arguments.start is not None)
-        outlet.durable = None if arguments.dead_letters else durable  # what UNSUBSCRIBE may delete
-        outlet.held = durable is not None and event.receipt is not None
-        outlet.subscription = self._hub.broker.subscribe(
-            principal,
-            event.destination,
-            AckMode(event.ack),
-            event.prefetch_count,
-            outlet.wake,
-            outlet.ended,
-            arguments.start,
-            durable,
-            self._awaited.confirm(self._subscribed, outlet, event.receipt) if outlet.held else None,
+        outlet = open_outlet(
+            self, self._hub, event, lambda outlet: self._await(self._subscribed, outlet, event.receipt)
         )
         self._outlets[outlet.ack_prefix] = outlet
         if not outlet.held:
@@ -333,7 +331,7 @@ class StompConnection:
             outlet.wake_if_ready()
 
     def _on_unsubscribe(self, event: Unsubscribe) -> None:
-        outlet = self._outlets.pop(f"{event.tag}@@{self.session.id}@@")
+        outlet = self._outlets.pop(ack_prefix(event.tag, self.session))
         outlet.subscription.close()
         if outlet in self._ready:
             self._ready.remove(outlet)
@@ -355,7 +353,7 @@ class StompConnection:
     def _on_commit(self, event: Commit) -> None:
         """All or nothing: everything is checked before anything is done."""
         check_actions(self, self._publisher, event.actions)
-        stored = Countdown(len(event.actions), self._awaited.confirm(self._stored, event.receipt))
+        stored = Countdown(len(event.actions), self._await(self._stored, event.receipt))
         do_actions(self, self._publisher, event.actions, stored)
 
     def _on_done(self, event: Done) -> None:
@@ -376,7 +374,7 @@ class StompConnection:
     def find_delivery(self, ack_id: str) -> tuple[Outlet, int]:
         """The outlet and delivery tag that an acknowledgement names (SESS-4)."""
         prefix, tag = read_ack_id(ack_id)
-        outlet = self._outlets.get(prefix)
+        outlet = self._outlets.get(escape(prefix, self.session.version).encode())
         if outlet is None:
             raise ProtocolError(
                 "Subscription not found",

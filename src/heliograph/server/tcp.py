@@ -85,9 +85,9 @@ class TcpLink(asyncio.Protocol):
     # --- from the connection
 
     @staticmethod
-    def wrap(frame: bytes) -> bytes:
+    def before(size: int, body: bytes) -> bytes:
         """See ``Link``: a stream needs no framing."""
-        return frame
+        return b""
 
     @property
     def closing(self) -> bool:

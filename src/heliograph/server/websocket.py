@@ -43,20 +43,19 @@ _CLOSE_CODE_MAX = 4_999  #: section 7.4.2
 _HEAD_7, _HEAD_16, _HEAD_64 = Packing(">BB").pack, Packing(">BBH").pack, Packing(">BBQ").pack
 
 
-def websocket_message(payload: bytes) -> bytes:
-    """``payload`` as one unmasked message."""
+def before_frame(size: int, body: bytes) -> bytes:
+    """What goes before a STOMP frame of ``size`` octets with this body, to make one unmasked message of it."""
     first = 0x81
-    if not payload.isascii():
+    if not body.isascii():
         try:
-            payload.decode()
+            body.decode()
         except UnicodeDecodeError:
             first = 0x82
-    size = len(payload)
     if size < 126:
-        return _HEAD_7(first, size) + payload
+        return _HEAD_7(first, size)
     if size < 65_536:
-        return _HEAD_16(first, 126, size) + payload
-    return _HEAD_64(first, 127, size) + payload
+        return _HEAD_16(first, 126, size)
+    return _HEAD_64(first, 127, size)
 
 
 async def listen(
@@ -112,8 +111,11 @@ _quiet.logger.setLevel(logging.CRITICAL)
 class WebSocketLink(WSListener):
     """One WebSocket; see ``server.link.Link``."""
 
+    __slots__ = ("_connection", "_fragments", "_full", "_hub", "_linger", "_socket", "_stranger", "_transport",
+                 "credentials", "peer")  # fmt: skip
+
     framing = "ws"
-    wrap = staticmethod(websocket_message)
+    before = staticmethod(before_frame)
 
     def __init__(self, hub: Hub, handshake: Handshake) -> None:
         self.credentials = handshake.credentials
@@ -141,9 +143,9 @@ class WebSocketLink(WSListener):
         kind = frame.msg_type
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
             self._violate(WSCloseCode.PROTOCOL_ERROR, "a reserved bit is set, and no extension was agreed on")
-        elif (kind == _TEXT or kind == _BINARY) and frame.fin and not self._fragments:
+        elif (kind is _TEXT or kind is _BINARY) and frame.fin and not self._fragments:
             data = frame.get_payload_as_bytes()
-            if kind == _BINARY or data.isascii() or self._is_utf8(data):
+            if kind is _BINARY or data.isascii() or self._is_utf8(data):
                 self._connection.receive(data)
         elif kind == _CLOSE:
             self._on_close(frame)
@@ -184,7 +186,8 @@ class WebSocketLink(WSListener):
 
     def write(self, data: bytes) -> None:
         """See ``Link``."""
-        if not self._transport.is_close_frame_sent and not self._transport.is_disconnected:
+        transport = self._transport
+        if not transport.is_close_frame_sent and not transport.is_disconnected:
             self._socket.write(data)
 
     def finish(self, close_code: int, reason: str) -> None:

@@ -42,6 +42,8 @@ _KNOWN_HEAD_BYTES_MAX = 1_024  # longer heads are not remembered
 _FRAME_ENDS = (b"\0", b"\0\n")
 _HEAD_AND_FRAME_ENDS = (b"\n\n\0", b"\n\n\0\n")
 _ACK_ID_AT = len(b"ACK\nid:")
+_TAG_DIGITS_MAX = 18
+_PLAIN_RECEIPT_BYTES_MAX = 64
 
 ACK_MODES = ("auto", "client", "client-individual")
 
@@ -104,36 +106,49 @@ class ServerSession:
             events.append(Violation(self._parser.error, self._parser.error_receipt))
         return events
 
-    def receive_known(self, data: bytes) -> tuple[SendHead, bytes] | None:
-        """Head and body where ``data`` is one whole SEND that begins like an earlier one; else None, use ``receive``.
+    def receive_known(self, data: bytes) -> tuple[SendHead, bytes, str | None] | None:
+        """Head, body and receipt where ``data`` is one whole SEND that begins like an earlier one.
 
-        Nearly every event comes this way: publishers repeat themselves, and put a frame into a message.
+        Nearly every event comes this way: publishers repeat themselves, and put a frame into a message.  Else None;
+        then ``receive`` has to read it.
         """
         heads = self._known_heads.young
         if not heads:
             return None
         end = data.find(b"\n\n", 0, _KNOWN_HEAD_BYTES_MAX)
         head = heads.get(data[:end])
-        if head is None or end < 0 or self._held:
-            return None
+        receipt = None
+        if head is None:
+            begin = data.find(b"\nreceipt:", 0, end)
+            if begin < 0 or end < 0:
+                return None
+            rest = data.find(b"\n", begin + 1, end + 1)
+            head = heads.get(data[:begin] + data[rest:end])
+            receipt = _plain(data[begin + len(b"\nreceipt:") : rest])
+            if head is None or receipt is None:
+                return None
         send, length = head.send, head.content_length
         stop = end + 2 + length
-        if send is None or send.transaction or length < 0 or len(data) > stop + 2 or data[stop:] not in _FRAME_ENDS:
+        if (
+            send is None or send.transaction or length < 0 or end < 0
+            or len(data) > stop + 2 or data[stop:] not in _FRAME_ENDS or self._held
+        ):  # fmt: skip
             return None
-        return send, data[end + 2 : stop]
+        return send, data[end + 2 : stop], receipt
 
-    def receive_ack(self, data: bytes) -> str | None:
-        """The id where ``data`` is one whole ACK of 1.2 with nothing else, in plain characters; else None, as above."""
+    def receive_ack(self, data: bytes) -> tuple[bytes, int] | None:
+        """The two parts of the id, as written and a number, where ``data`` is one whole ACK of 1.2 with nothing else.
+
+        Else None, as above.
+        """
         if not data.startswith(b"ACK\nid:") or not self._acks_by_id:
             return None
         end = data.find(b"\n", _ACK_ID_AT)
-        if data[end:] not in _HEAD_AND_FRAME_ENDS or b"\\" in data or self._held:
+        at = data.rfind(b"@@", _ACK_ID_AT, end) + 2
+        tag = data[at:end]
+        if not tag.isdigit() or len(tag) > _TAG_DIGITS_MAX or data[end:] not in _HEAD_AND_FRAME_ENDS or self._held:
             return None
-        try:
-            ack_id = data[_ACK_ID_AT:end].decode()
-        except UnicodeDecodeError:
-            return None
-        return ack_id if ack_id.isprintable() else None
+        return data[_ACK_ID_AT:at], int(tag)
 
     def accept(self, publishes: bool = True) -> None:
         """The login was right: the session is open.  ``resume`` reads what came meanwhile.
@@ -294,6 +309,14 @@ def _required(frame: Frame, name: str) -> str:
         what = "destination" if name == "destination" else "header"
         raise ProtocolError(f"Missing {what}", f"\"{frame.head.command}\" must include a '{name}' header.")
     return value
+
+
+def _plain(value: bytes) -> str | None:
+    """The text of a header's value that needs no unescaping, nor escaping when it goes back; None for others."""
+    if len(value) > _PLAIN_RECEIPT_BYTES_MAX or not value.isascii():
+        return None
+    text = value.decode()
+    return text if text.isprintable() and "\\" not in text and ":" not in text else None
 
 
 def _send_head(head: Head) -> SendHead:

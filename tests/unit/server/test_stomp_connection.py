@@ -10,6 +10,7 @@ import pytest
 from heliograph.engine.embedded.engine import EmbeddedEngine
 from heliograph.errors import ServerError
 from heliograph.server.outbox import Outbox
+from heliograph.server.outlet import ack_prefix
 from heliograph.stomp.client_session import ClientSession, Delivery
 from heliograph.stomp.heartbeat import HeartBeat
 from tests.in_memory import (
@@ -246,14 +247,14 @@ async def test_frames_kept_for_sharing_do_not_add_up_when_every_id_is_another(si
     kept: list[dict[Any, bytes]] = []
     for number in range(40):
         peer = await subscriber(site, id=f"unique-{number}")
-        take = peer.connection._outlets[f"T_unique-{number}@@{peer.connection.session.id}@@"].subscription.take
+        outlet = peer.connection._outlets[ack_prefix(f"T_unique-{number}", peer.connection.session)]
+        take = outlet.subscription.take
 
         def spy(bytes_max: int, take: Any = take) -> list[Any]:
             events = take(bytes_max)
             kept.extend(event.encoded for event in events)
             return list(events)
 
-        outlet = peer.connection._outlets[f"T_unique-{number}@@{peer.connection.session.id}@@"]
         outlet.subscription = _Spied(outlet.subscription, spy)  # type: ignore[assignment]
     await publish(site, b"x" * 1_000)
     assert len(kept) == 40

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from heliograph.server import websocket
-from heliograph.server.websocket import websocket_message
+from heliograph.server.websocket import before_frame
 from tests.in_memory import SERVICE, Site, frame, read_frames
 
 TEXT, BINARY, CONTINUATION, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10
@@ -17,7 +17,7 @@ TEXT, BINARY, CONTINUATION, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65_535, 65_536, 70_000])
 def test_a_message_is_one_unmasked_frame_with_the_shortest_length(size: int) -> None:
-    octets = websocket_message(b"x" * size)
+    octets = before_frame(size, b"") + b"x" * size
     assert octets[0] == 0x81
     if size < 126:
         assert (octets[1], octets[2:]) == (size, b"x" * size)
@@ -28,10 +28,10 @@ def test_a_message_is_one_unmasked_frame_with_the_shortest_length(size: int) -> 
 
 
 @pytest.mark.parametrize(
-    ("payload", "first"), [(b"plain\0", 0x81), ("köln".encode(), 0x81), (b"\xff", 0x82), (b"ok\xc3", 0x82)]
+    ("body", "first"), [(b"plain\0", 0x81), ("köln".encode(), 0x81), (b"\xff", 0x82), (b"ok\xc3", 0x82)]
 )
-def test_a_message_is_text_when_its_octets_are_utf_8_else_binary(payload: bytes, first: int) -> None:
-    assert websocket_message(payload)[0] == first
+def test_a_message_is_text_when_its_octets_are_utf_8_else_binary(body: bytes, first: int) -> None:
+    assert before_frame(len(body), body)[0] == first
 
 
 def masked(opcode: int, payload: bytes = b"", fin: bool = True, reserved: int = 0) -> bytes:

@@ -363,7 +363,8 @@ def test_however_an_ack_is_written_it_is_the_same(octets: bytes) -> None:
 
 def test_an_ack_that_is_plain_takes_the_short_way() -> None:
     for octets in (b"ACK\nid:t@@s@@1\n\n\0", b"ACK\nid:t@@s@@1\n\n\0\n"):
-        assert opened().receive_ack(octets) == "t@@s@@1"
+        assert opened().receive_ack(octets) == (b"t@@s@@", 1)
+    assert opened().receive_ack(b"ACK\nid:a\\cb@@12\n\n\0") == (b"a\\cb@@", 12)  # as it is written
 
 
 @pytest.mark.parametrize(
@@ -375,7 +376,12 @@ def test_an_ack_that_is_plain_takes_the_short_way() -> None:
         b"ACK\nid:t@@s@@1\ntransaction:t\n\n\0",
         b"ACK\nid:t@@s@@1\n\n\0ACK\nid:t@@s@@2\n\n\0",
         b"ACK\nid:t@@s@@1\n\n\0\n\n",
-        b"ACK\nid:a\\cb@@1\n\n\0",
+        b"ACK\nid:a@@\n\n\0",
+        b"ACK\nid:a@@1x\n\n\0",
+        b"ACK\nid:a@@-1\n\n\0",
+        b"ACK\nid:a@@1\\c\n\n\0",
+        b"ACK\nid:a@@1111111111111111111\n\n\0",
+        b"ACK\nid:1\n\n\0",
         b"ACK\nid:\xff\n\n\0",
         b"ACK\nid:a\0b\n\n\0",
         b"ACK\nid:t@@s@@1\n\n",
@@ -597,16 +603,19 @@ def test_headers_count_in_a_transaction_too(verb: str) -> None:
 # --- the short way of a SEND that begins like an earlier one
 
 
-def known(session: ServerSession, octets: bytes) -> list[tuple[str, dict[str, str], bytes]] | None:
+Sent = tuple[str, dict[str, str], bytes, str | None]
+
+
+def known(session: ServerSession, octets: bytes) -> list[Sent] | None:
     """What the short way gives, as far as it can be compared."""
     found = session.receive_known(octets)
-    return None if found is None else [(found[0].destination, dict(found[0].headers), found[1])]
+    return None if found is None else [(found[0].destination, dict(found[0].headers), found[1], found[2])]
 
 
-def sent(events: list[Event]) -> list[tuple[str, dict[str, str], bytes]] | None:
+def sent(events: list[Event]) -> list[Sent] | None:
     if not all(isinstance(event, Send) for event in events):
         return None
-    return [(e.head.destination, dict(e.head.headers), e.body) for e in events if isinstance(e, Send)]
+    return [(e.head.destination, dict(e.head.headers), e.body, e.receipt) for e in events if isinstance(e, Send)]
 
 
 REPEATED = frame("SEND", b"abc", destination="/x", foo="1", content_length=3)
@@ -631,7 +640,6 @@ def test_a_send_that_begins_like_an_earlier_one_takes_the_short_way() -> None:
         REPEATED.replace(b"abc", b"abcd"),
         REPEATED.replace(b"abc\0", b"abc\1"),
         REPEATED.partition(b"\n\n")[0] + b"\n",
-        REPEATED.replace(b"SEND\n", b"SEND\nreceipt:1\n"),
         REPEATED.replace(b"\n", b"\r\n"),
         frame("SEND", destination="/other"),
         b"",
@@ -639,6 +647,48 @@ def test_a_send_that_begins_like_an_earlier_one_takes_the_short_way() -> None:
     ],
 )
 def test_anything_else_takes_the_long_way(octets: bytes) -> None:
+    session = opened()
+    session.receive(REPEATED)
+    assert session.receive_known(octets) is None
+
+
+def receipted(at: int, line: bytes) -> bytes:
+    """``REPEATED`` with a line more, as the ``at``th header."""
+    lines = REPEATED.split(b"\n")
+    return b"\n".join([*lines[:at], line, *lines[at:]])
+
+
+@pytest.mark.parametrize("at", [1, 2, 4])
+@pytest.mark.parametrize("value", [b"1", b"message-12345", b"", b" a b ", b"x" * 64])
+def test_a_plain_receipt_takes_the_short_way_too(at: int, value: bytes) -> None:
+    session = opened()
+    session.receive(REPEATED)
+    octets = receipted(at, b"receipt:" + value)
+    found = known(session, octets)
+    assert found == sent(opened().receive(octets))
+    assert found is not None
+    assert found[0][3] == value.decode()
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        receipted(1, b"receipt:a\\cb"),
+        receipted(1, b"receipt:a:b"),
+        receipted(1, b"receipt:a\r"),
+        receipted(1, b"receipt:a\0"),
+        receipted(1, b"receipt:" + "é".encode()),
+        receipted(1, b"receipt:\xff"),
+        receipted(1, b"receipt:" + b"x" * 65),
+        receipted(1, b"receipt:1\nreceipt:2"),
+        receipted(1, b"receipt :1"),
+        receipted(0, b"receipt:1"),
+        receipted(1, b"receipt:1").replace(b"foo:1", b"foo:2"),
+        receipted(1, b"receipt:1") + b"\n\n",
+        receipted(4, b"receipt:1").partition(b"\n\n")[0],
+    ],
+)
+def test_any_other_receipt_takes_the_long_way(octets: bytes) -> None:
     session = opened()
     session.receive(REPEATED)
     assert session.receive_known(octets) is None
@@ -676,7 +726,7 @@ def test_the_short_way_keeps_the_versions_apart() -> None:
     cache = head_cache(LIMITS)
     octets = frame("SEND", destination="/x", foo="\\r", content_length=0)
     opened(V10, cache=cache).receive(octets)
-    assert known(opened(V10, cache=cache), octets) == [("/x", {"foo": "\\r"}, b"")]
+    assert known(opened(V10, cache=cache), octets) == [("/x", {"foo": "\\r"}, b"", None)]
     assert opened(V12, cache=cache).receive_known(octets) is None
     assert opened(V11, cache=cache).receive_known(octets) is None
 

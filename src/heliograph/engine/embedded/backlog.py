@@ -9,40 +9,38 @@ from heliograph.engine.interface import Event
 
 
 class Backlog:
-    """``fresh`` is appended to directly, by the exchange, on the hot path."""
+    """``fresh`` is appended to directly, by the exchange, on the hot path.
 
-    __slots__ = ("_returned", "fresh")
+    ``returned``: a heap of those that came back.
+    """
+
+    __slots__ = ("fresh", "returned")
 
     def __init__(self) -> None:
         self.fresh: deque[Event] = deque()
-        self._returned: list[tuple[int, Event]] = []  # a heap: lowest offset first
+        self.returned: list[tuple[int, Event]] = []  # lowest offset first
 
     def __len__(self) -> int:
-        return len(self.fresh) + len(self._returned)
+        return len(self.fresh) + len(self.returned)
 
     def __bool__(self) -> bool:
-        return bool(self.fresh or self._returned)
-
-    @property
-    def returned_count(self) -> int:
-        """How many have come back."""
-        return len(self._returned)
+        return bool(self.fresh or self.returned)
 
     def give_back(self, event: Event) -> None:
         """To come again before everything fresh."""
-        heappush(self._returned, (event.offset, event))
+        heappush(self.returned, (event.offset, event))
 
     def clear(self) -> None:
         """Forget everything."""
         self.fresh.clear()
-        self._returned.clear()
+        self.returned.clear()
 
     def take(self, count_max: int, bytes_max: int) -> list[Event]:
         """See ``Feed.take``."""
         taken: list[Event] = []
         size = 0
-        while self._returned and len(taken) < count_max and size < bytes_max:
-            event = heappop(self._returned)[1]
+        while self.returned and len(taken) < count_max and size < bytes_max:
+            event = heappop(self.returned)[1]
             taken.append(event)
             size += event.size
         fresh = self.fresh

@@ -124,7 +124,7 @@ class DurableSubscription(Follower):
 
     @property
     def _room(self) -> int:
-        return self.exchange.limits.pending_max - len(self.counts) + self.backlog.returned_count
+        return self.exchange.limits.pending_max - len(self.counts) + len(self.backlog.returned)
 
     def _without_old(self, events: list[Event], ttl_ms: int) -> list[Event]:
         oldest_ms = self.exchange.home.now_ms() - ttl_ms
@@ -255,7 +255,7 @@ class DurableSubscription(Follower):
 
     @property
     def _wants_lost(self) -> bool:
-        return bool(self._lost) and self.backlog.returned_count < REFILL_EVENTS
+        return bool(self._lost) and len(self.backlog.returned) < REFILL_EVENTS
 
     def refill(self) -> bool:
         """See ``Follower``; what was delivered before comes first, a batch of the log at a time."""

@@ -53,7 +53,7 @@ class Follower(ABC):
     @property
     def pending(self) -> bool:
         """Whether something can be taken."""
-        return bool(self.fresh) or bool(self.backlog)
+        return bool(self.fresh or self.backlog.returned)
 
     def widen(self, binding: Binding) -> None:
         """See ``Feed``; owner and pattern are the same, so only what was found before is to be forgotten."""

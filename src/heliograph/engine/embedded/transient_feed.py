@@ -40,9 +40,11 @@ class TransientFeed(Follower):
         """See ``Feed``."""
         fresh = self.fresh
         if fresh and self.scan is None and not self.redelivered and len(fresh) <= count_max:
-            first, last = fresh[0], fresh[-1]
-            if first.position and last.position - last.size - first.position + first.size < bytes_max:
-                taken = list(fresh)  # the positions count others' events too, so it is less than that
+            taken = list(fresh)
+            first, last = taken[0], taken[-1]
+            # The positions count others' events too, so it is less than their difference.
+            between = last.position - first.position + first.size if first.position else bytes_max
+            if between < bytes_max or sum([event.size for event in taken]) < bytes_max:
                 fresh.clear()
                 return taken
         taken = self.backlog.take(count_max, bytes_max)
