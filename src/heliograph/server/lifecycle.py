@@ -6,6 +6,7 @@ import asyncio
 import resource
 import ssl
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -23,11 +24,12 @@ from heliograph.server import tcp, websocket
 from heliograph.server.directory_source import DirectorySource
 from heliograph.server.handshake import PATH
 from heliograph.server.http.api import Api
-from heliograph.server.http.app import make_app
-from heliograph.server.http.listener import HttpListener
 from heliograph.server.hub import Hub
 from heliograph.server.settings import Settings, load_certificate, tls_context
 from heliograph.server.sweeper import Sweeper
+
+if TYPE_CHECKING:
+    from heliograph.server.http.listener import HttpListener
 
 log = structlog.get_logger("heliograph.server")
 
@@ -151,6 +153,9 @@ class Server:
                 self._listeners.append(listener)
                 self.addresses.append(f"stomp{'+ssl' if secure else ''}://{_address(listener)}")
             if settings.http_port is not None:
+                from heliograph.server.http.app import make_app  # takes longer than all else; for some it is off
+                from heliograph.server.http.listener import HttpListener
+
                 self._http = HttpListener(
                     make_app(self._api), settings.host, settings.http_port, self._tls, settings.limits
                 )
