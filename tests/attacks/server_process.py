@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tests.stored import store_directory
+
 MIB = 1 << 20
 START_S = 30
 STOP_S = 10  #: SIGTERM: exit in less than that, whoever is connected
@@ -24,7 +26,10 @@ _FAULTS = re.compile(r"Traceback|\[error|\bbug\b|Exception ignored|never retriev
 
 
 class Server:
-    """``heliograph serve`` with low limits; its output goes to files under ``place``."""
+    """``heliograph serve`` with low limits; its output goes to files under ``place``.
+
+    ``costly``: passwords cost what they cost an operator, at the start and at logins.
+    """
 
     def __init__(
         self,
@@ -34,7 +39,10 @@ class Server:
         *,
         files_max: int = 0,
         flags: tuple[str, ...] = (),
+        costly: bool = False,
     ) -> None:
+        if not costly:
+            store_directory(directory, place / "data")
         self.place = place
         self.stopped = False
         self.limits = limits
