@@ -15,7 +15,7 @@ CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 def hash_all(by_login: Mapping[str, Secret], hasher: PasswordHasher) -> HashedSecrets:
-    """One credential for each login of a file; its id tells the password, so an unchanged one is the same credential."""
+    """One credential for each login of a file; its id tells the password, so an unchanged one is the same."""
     credentials = {
         login: (Credential(crc32(f"{login} {secret.reveal()}".encode()), hasher.hash(secret.reveal())),)
         for login, secret in by_login.items()
