@@ -26,7 +26,7 @@ class BrokerProcess:
     def __init__(self, room: Path, *flags: str, **variables: str) -> None:
         self.log = room / "serve.log"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HELIOGRAPH_")}
-        environment["HELIOGRAPH_HTTP_PORT"] = "0"
+        environment["HELIOGRAPH_HTTP"] = "false"
         directory = str(self.directory)
         if not self.costly:
             store_directory(self.directory, room / "data")
@@ -37,7 +37,7 @@ class BrokerProcess:
             )
         try:
             self.line = self._first_line()
-            self.ws_url, self.tcp_url, _ = re.findall(r"\S+://[^\s,]+", self.line)
+            self.ws_url, self.tcp_url = re.findall(r"\S+://[^\s,]+", self.line)
         except BaseException:
             self.kill()
             raise

@@ -152,8 +152,8 @@ class Server:
                 listener = await tcp.listen(hub, settings.host, settings.tcp_port, self._tls)
                 self._listeners.append(listener)
                 self.addresses.append(f"stomp{'+ssl' if secure else ''}://{_address(listener)}")
-            if settings.http_port is not None:
-                from heliograph.server.http.app import make_app  # takes longer than all else; for some it is off
+            if settings.http:
+                from heliograph.server.http.app import make_app  # the most to load, and for some it is off
                 from heliograph.server.http.listener import HttpListener
 
                 self._http = HttpListener(
@@ -162,7 +162,7 @@ class Server:
                 await self._http.start()
                 self.addresses.append(self._http.address)
         except OSError as error:
-            ports = (settings.stomp_port, settings.tcp_port, settings.http_port)
+            ports = (settings.stomp_port, settings.tcp_port, settings.http_port if settings.http else None)
             raise SettingsError(
                 "Cannot listen",
                 f"on {settings.host}, port {' or '.join(str(port) for port in ports if port is not None)}: "
