@@ -1,6 +1,9 @@
 # Everything here starts from a bare python3 with venv and pip: each target works as the first command in a fresh clone.
 # What gets installed is what requirements/*.txt pin by hash, from whichever index pip is set up to use.
 
+# The tests start hundreds of servers; each would compile all sources anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -10,6 +13,10 @@ ARGS   ?=
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 LOCKED      := $(PIP_INSTALL) --require-hashes --only-binary :all: -r
 EDITABLE    := $(PIP_INSTALL) --no-deps --no-build-isolation --no-index --editable .
+
+# More than there are cores, since most tests wait most of the time.  Tests of one file share servers, so they stay together.
+PYTEST   := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
+AT_ONCE  ?= 4
 
 # One stamp for each lock file, so that they share .venv and a second run installs nothing.
 STAMP := $(VENV)/.installed
@@ -27,8 +34,8 @@ demo: $(STAMP)-server ## broker, recorded events playing and a subscriber printi
 install: $(STAMP)-all ## .venv/bin/heliograph with all extras
 	@$(BIN)/heliograph --version
 
-test: $(STAMP)-dev ## all tests, some ten minutes (ARGS="-k name" to choose)
-	$(BIN)/python -m pytest $(ARGS)
+test: $(STAMP)-dev ## all tests, under 5 minutes (ARGS="-k name" to choose, AT_ONCE=0 one after the other)
+	$(PYTEST) --numprocesses $(AT_ONCE) $(ARGS)
 
 test-long: $(STAMP)-dev ## all tests with their full sample counts
 	$(BIN)/python -m pytest --run-long $(ARGS)
@@ -40,7 +47,7 @@ check: $(STAMP)-dev ## format, lint, types, tidy and unit tests, under 60 s
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --quiet --numprocesses auto tests/test_tidy.py tests/unit
+	$(PYTEST) --quiet --numprocesses auto tests/test_tidy.py tests/unit
 
 format: $(STAMP)-dev ## write the format, and the lint fixes that are safe
 	$(BIN)/ruff check --fix-only --quiet .

@@ -13,6 +13,9 @@ from tests import postgresql
 ROOT = Path(__file__).resolve().parent.parent
 LONG_TIMEOUT_S = 1_800
 
+#: Begun with, so that none of them is left over for one process when the others have nothing more to do.
+LONGEST_FIRST = ("crash", "integration", "durable", "attacks", "blackbox")
+
 # No deadlines: a busy machine is no fault of the code.
 settings.register_profile("short", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("long", settings.get_profile("short"), max_examples=5_000)
@@ -77,6 +80,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=_turn)
     run_long = config.getoption("--run-long")
     for item in items:
         if not item.get_closest_marker("long"):
@@ -85,6 +89,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="long: run with --run-long"))
         elif not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(LONG_TIMEOUT_S))
+
+
+def _turn(item: pytest.Item) -> int:
+    room = item.path.relative_to(ROOT / "tests").parts[0]
+    return LONGEST_FIRST.index(room) if room in LONGEST_FIRST else len(LONGEST_FIRST)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 import structlog
-from argon2 import PasswordHasher
 
 from heliograph.broker.broker import Broker
 from heliograph.directory.build import build_directory
@@ -29,7 +28,7 @@ from heliograph.limits import Limits
 from heliograph.server.hub import Hub
 from heliograph.server.stomp_connection import StompConnection
 from tests.crash.stores import ForgetfulStore
-from tests.hashing import hash_all
+from tests.hashing import CHEAP, hash_all
 
 DIRECTORY = """
 [[systems]]
@@ -69,8 +68,6 @@ PARTNER = ("ops@northwind.example", "correct horse: battery")
 OTHER_PARTNER = ("ops@southwind.example", "nine")
 SYSTEM = ("acme", "producer-secret")
 SERVICE = ("archiver", "service-secret")
-
-CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 def directory_file(text: str = DIRECTORY) -> DirectoryFile:

@@ -23,7 +23,7 @@ LIMITS = {
     "handshake_ms_max": 1_000,
     "login_ms_max": 2_000,
     "linger_ms_max": 700,
-    "verified_ms_max": 3_600_000,  # from the first login on without argon2 and its 64 MiB
+    "verified_ms_max": 3_600_000,  # from the first login on without argon2
     "body_bytes_max": 262_144,
     "subscriptions_max": 200,
     "prefetch_count_default": 50,
@@ -116,13 +116,19 @@ def site(shared_site: Site) -> Iterator[Site]:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """``start(connections_max=5)``: a server with further limits of its own; ``flags`` as for the command."""
+    """``start(connections_max=5)``: a server with further limits of its own; else see ``Server``."""
     sites: list[Site] = []
 
-    def start_one(directory: Path = DIRECTORY, flags: tuple[str, ...] = (), files_max: int = 0, **limits: int) -> Site:
+    def start_one(
+        directory: Path = DIRECTORY,
+        flags: tuple[str, ...] = (),
+        files_max: int = 0,
+        costly: bool = False,
+        **limits: int,
+    ) -> Site:
         place = tmp_path / f"server-{len(sites)}"
         place.mkdir()
-        site = Site(Server(place, directory, LIMITS | limits, files_max=files_max, flags=flags))
+        site = Site(Server(place, directory, LIMITS | limits, files_max=files_max, flags=flags, costly=costly))
         sites.append(site)
         site.begin()
         return site

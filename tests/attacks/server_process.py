@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tests.stored import store_directory
+
 MIB = 1 << 20
 START_S = 30
 STOP_S = 10  #: SIGTERM: exit in less than that, whoever is connected
@@ -24,7 +26,10 @@ _FAULTS = re.compile(r"Traceback|\[error|\bbug\b|Exception ignored|never retriev
 
 
 class Server:
-    """``heliograph serve`` with low limits; its output goes to files under ``place``."""
+    """``heliograph serve`` with low limits; its output goes to files under ``place``.
+
+    ``costly``: passwords cost what they cost an operator, at the start and at logins.  ``http``: with the HTTP API.
+    """
 
     def __init__(
         self,
@@ -34,14 +39,18 @@ class Server:
         *,
         files_max: int = 0,
         flags: tuple[str, ...] = (),
+        costly: bool = False,
+        http: bool = False,
     ) -> None:
+        if not costly:
+            store_directory(directory, place / "data")
         self.place = place
         self.stopped = False
         self.limits = limits
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HELIOGRAPH_")}
         environment |= {f"HELIOGRAPH_LIMITS_{name.upper()}": str(value) for name, value in limits.items()}
         heliograph = str(Path(sys.executable).with_name("heliograph"))  # what the package installs
-        ports = ("--stomp-port", "0", "--tcp-port", "0", "--http-port", "0")
+        ports = ("--stomp-port", "0", "--tcp-port", "0", "--http-port", "0", "--http" if http else "--no-http")
         command = [heliograph, "serve", "--apply", str(directory), *ports, "--log-level", "debug", *flags]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(command, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=log)
@@ -53,9 +62,9 @@ class Server:
             raise
         if files_max:
             resource.prlimit(self.pid, resource.RLIMIT_NOFILE, (files_max, files_max))
-        self.websocket, self.tcp, self.http = (
-            ("127.0.0.1", int(port)) for port in re.findall(r"127\.0\.0\.1:(\d+)", self.line)
-        )
+        addresses = [("127.0.0.1", int(port)) for port in re.findall(r"127\.0\.0\.1:(\d+)", self.line)]
+        self.websocket, self.tcp = addresses[:2]
+        self.http = addresses[2] if http else None
 
     @property
     def log(self) -> Path:

@@ -174,7 +174,7 @@ def test_an_unknown_login_and_a_wrong_passcode_get_the_same_octets(site: Site, f
 
 
 def test_a_flood_of_wrong_passcodes_keeps_nobody_else_out(start: Start) -> None:
-    site = start(verified_ms_max=1, login_ms_max=4_000)  # so that the owner is verified anew
+    site = start(costly=True, verified_ms_max=1, login_ms_max=4_000)  # so that the owner is verified anew
     with site.server.gives_back_its_sockets():
         guessers = [site.open() for _ in range(8)]
         for number, guesser in enumerate(guessers):

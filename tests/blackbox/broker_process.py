@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tests.stored import store_directory
+
 DIRECTORY = Path(__file__).with_name("directory.toml")
 COMMAND = Path(sys.executable).with_name("heliograph")  # what the package installs
 START_S = 30
@@ -16,15 +18,18 @@ STOP_S = 10
 
 
 class BrokerProcess:
-    """A running server; ``room`` is its working directory and takes its log."""
+    """A running server; ``room`` is its working directory and takes its log.  ``costly``: see ``Server`` of attacks."""
 
     directory = DIRECTORY
+    costly = False
 
     def __init__(self, room: Path, *flags: str, **variables: str) -> None:
         self.log = room / "serve.log"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HELIOGRAPH_")}
-        environment["HELIOGRAPH_HTTP_PORT"] = "0"
+        environment["HELIOGRAPH_HTTP"] = "false"
         directory = str(self.directory)
+        if not self.costly:
+            store_directory(self.directory, room / "data")
         command = [str(COMMAND), "serve", "--apply", directory, "--stomp-port", "0", "--tcp-port", "0", *flags]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -32,7 +37,7 @@ class BrokerProcess:
             )
         try:
             self.line = self._first_line()
-            self.ws_url, self.tcp_url, _ = re.findall(r"\S+://[^\s,]+", self.line)
+            self.ws_url, self.tcp_url = re.findall(r"\S+://[^\s,]+", self.line)
         except BaseException:
             self.kill()
             raise

@@ -8,6 +8,11 @@ import subprocess
 import time
 from pathlib import Path
 
+from websockets.exceptions import InvalidHandshake
+
+from tests.blackbox.logins import SERVICE
+from tests.blackbox.raw import Closed, RawWebSocket, frame
+
 START_S = 60
 STOP_S = 20
 _REAL_COMMANDS = "/usr/lib/rabbitmq/bin"  # Debian's wrappers in /usr/sbin change the user
@@ -32,7 +37,7 @@ class RabbitmqNode:
                 start_new_session=True,
             )
         try:
-            self._await_listener(web)
+            self._await_service()
         except BaseException:
             self.stop()
             raise
@@ -47,13 +52,17 @@ class RabbitmqNode:
             self._process.wait()
         subprocess.run(["epmd", "-kill"], env=self._environment, stdout=subprocess.DEVNULL, check=False)
 
-    def _await_listener(self, port: int) -> None:
+    def _await_service(self) -> None:
+        """It listens before it knows its users and exchanges, so wait until a subscription works."""
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
+                with RawWebSocket(self.ws_url) as peer:
+                    peer.log_in(SERVICE)
+                    peer.send(frame("SUBSCRIBE", id="0", destination="/exchange/bus_raw/#", receipt="ready"))
+                    assert peer.frame().command == "RECEIPT"
                 return
-            except OSError:
+            except (OSError, InvalidHandshake, Closed, AssertionError):
                 time.sleep(0.1)
         raise AssertionError(f"no RabbitMQ within {START_S} s: {self._log.read_text()}")
 

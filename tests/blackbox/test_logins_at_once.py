@@ -15,9 +15,13 @@ ANSWER_S = 20
 WRONG = Login(PARTNER_7.login, "wrong")
 
 
+class CostlyBroker(BrokerProcess):
+    costly = True
+
+
 @pytest.fixture(scope="module")
 def forgetful(tmp_path_factory):
-    server = BrokerProcess(tmp_path_factory.mktemp("forgetful"), HELIOGRAPH_LIMITS_VERIFIED_MS_MAX=str(VERIFIED_MS))
+    server = CostlyBroker(tmp_path_factory.mktemp("forgetful"), HELIOGRAPH_LIMITS_VERIFIED_MS_MAX=str(VERIFIED_MS))
     yield server
     server.stop()
 

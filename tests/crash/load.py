@@ -39,6 +39,8 @@ class Load:
     def running(self, broker: BrokerProcess) -> Iterator[None]:
         """Load ``broker`` while this lasts; it must have ended by the end."""
         self._over.clear()
+        if not self.sent:
+            self._make_durable(broker)
         publisher, consumer = Attacker(broker.server.websocket), Attacker(broker.server.websocket)
         for peer, who in ((publisher, ACME), (consumer, NORTHWIND)):
             peer.handshake()
@@ -81,6 +83,13 @@ class Load:
         again = set(numbers_of(rest))
         missing = set(stored) - self.acked - again
         assert not missing, f"seed {self.seed}: unacknowledged, and did not come again: {sorted(missing)[:20]}"
+
+    def _make_durable(self, broker: BrokerProcess) -> None:
+        """The subscription is there before the first event."""
+        with Attacker(broker.server.websocket) as peer:
+            peer.handshake()
+            peer.connect(*NORTHWIND)
+            peer.subscribe(pattern(CAMERA), id="d", ack="client-individual", durable="true")
 
     def _guarded(self, work: Callable[[Attacker], None], peer: Attacker) -> None:
         try:

@@ -9,15 +9,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from heliograph import __version__
-from heliograph.cli.apply import apply
-from heliograph.cli.demo import demo
-from heliograph.cli.explain import explain
-from heliograph.cli.export import export
 from heliograph.cli.interrupt import Interrupted
-from heliograph.cli.operators import operator
-from heliograph.cli.play import play
-from heliograph.cli.serve import serve
-from heliograph.cli.subscribe import subscribe
 from heliograph.cli.terminal import printable
 from heliograph.errors import ClientError, HeliographError, SettingsError
 
@@ -28,13 +20,15 @@ app = App(
     help_format="plaintext",
     suppress_keyboard_interrupt=False,
 )
-for command in (serve, apply, export, play, subscribe, explain, demo):
-    app.command(command)
-app.command(operator)
+for command in ("serve", "apply", "export", "play", "subscribe", "explain", "demo"):
+    app.command(f"heliograph.cli.{command}:{command}")  # imported only when it is the one
+app.command("heliograph.cli.operators:operator")
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command that ``arguments`` name; its exit code (see ``heliograph.cli``)."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        app.resolved_commands()  # the list of commands says what each does
     try:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()

@@ -63,7 +63,7 @@ async def _demo(
     from heliograph.server.settings import Settings
 
     port = _PORT if _is_free(_PORT) else 0
-    settings = Settings(apply=directory, data_dir=data_dir, host=_HOST, stomp_port=port, http_port=None)
+    settings = Settings(apply=directory, data_dir=data_dir, host=_HOST, stomp_port=port, http=False)
     async with running(settings) as server:
         url = server.addresses[0]
         print(_introduction(url, trace, port), flush=True)

@@ -41,6 +41,8 @@ class Flags:
         STOMP over WebSocket, path /ws (default: 8674; 0 picks a free one).
     tcp_port
         STOMP over plain TCP (default: off).
+    http
+        Have the HTTP API (default: yes).
     http_port
         The HTTP API, with its description at /docs (default: 8672; 0 picks a free one).
     tls_cert
@@ -62,6 +64,7 @@ class Flags:
     host: str | None = None
     stomp_port: int | None = None
     tcp_port: int | None = None
+    http: bool | None = None
     http_port: int | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None

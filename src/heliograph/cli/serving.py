@@ -6,6 +6,7 @@ import gc
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from heliograph.cli.interrupt import run_interruptibly
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_PARTS = ("alembic", "argon2", "litestar", "picows", "sqlalchemy", "structlog", "uvicorn", "uvloop")
+
 #: A thread that has done its blocking call gets the interpreter back after this; the default is ten times as long.
 _SWITCH_INTERVAL_S = 0.0001
 
@@ -26,19 +29,11 @@ _GC_THRESHOLDS = (50_000, 20, 20)
 
 def require_server_parts() -> None:
     """ServerError that says how to get them, where the client alone is installed."""
-    try:
-        import alembic  # noqa: F401
-        import argon2  # noqa: F401
-        import litestar  # noqa: F401
-        import picows  # noqa: F401
-        import sqlalchemy  # noqa: F401
-        import structlog  # noqa: F401
-        import uvicorn  # noqa: F401
-        import uvloop  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise ServerError(
-            "Not installed", f"the server needs {error.name}. Get it with: pip install 'heliograph[server]'."
-        ) from None
+    for part in _PARTS:
+        if find_spec(part) is None:
+            raise ServerError(
+                "Not installed", f"the server needs {part}. Get it with: pip install 'heliograph[server]'."
+            )
 
 
 def run_server(work: Coroutine[Any, Any, T]) -> T:

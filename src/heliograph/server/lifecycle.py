@@ -6,6 +6,7 @@ import asyncio
 import resource
 import ssl
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -23,11 +24,12 @@ from heliograph.server import tcp, websocket
 from heliograph.server.directory_source import DirectorySource
 from heliograph.server.handshake import PATH
 from heliograph.server.http.api import Api
-from heliograph.server.http.app import make_app
-from heliograph.server.http.listener import HttpListener
 from heliograph.server.hub import Hub
 from heliograph.server.settings import Settings, load_certificate, tls_context
 from heliograph.server.sweeper import Sweeper
+
+if TYPE_CHECKING:
+    from heliograph.server.http.listener import HttpListener
 
 log = structlog.get_logger("heliograph.server")
 
@@ -150,14 +152,17 @@ class Server:
                 listener = await tcp.listen(hub, settings.host, settings.tcp_port, self._tls)
                 self._listeners.append(listener)
                 self.addresses.append(f"stomp{'+ssl' if secure else ''}://{_address(listener)}")
-            if settings.http_port is not None:
+            if settings.http:
+                from heliograph.server.http.app import make_app  # the most to load, and for some it is off
+                from heliograph.server.http.listener import HttpListener
+
                 self._http = HttpListener(
                     make_app(self._api), settings.host, settings.http_port, self._tls, settings.limits
                 )
                 await self._http.start()
                 self.addresses.append(self._http.address)
         except OSError as error:
-            ports = (settings.stomp_port, settings.tcp_port, settings.http_port)
+            ports = (settings.stomp_port, settings.tcp_port, settings.http_port if settings.http else None)
             raise SettingsError(
                 "Cannot listen",
                 f"on {settings.host}, port {' or '.join(str(port) for port in ports if port is not None)}: "

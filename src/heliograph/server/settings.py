@@ -14,7 +14,7 @@ from heliograph.limits import Limits
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
-    """One server.  Ports: 0 picks a free one; ``tcp_port`` or ``http_port`` None leaves that listener off.
+    """One server.  Ports: 0 picks a free one; ``tcp_port`` None leaves that listener off, and so does not ``http``.
 
     ``directory_url``: the directory's database, which may name a password; None: a file in ``data_dir``.
     """
@@ -26,7 +26,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     host: str = "127.0.0.1"
     stomp_port: int = 8674
     tcp_port: int | None = None
-    http_port: int | None = 8672
+    http: bool = True
+    http_port: int = 8672
     tls_cert: Path | None = None
     tls_key: Path | None = None
     allowed_origins: frozenset[str] = frozenset()

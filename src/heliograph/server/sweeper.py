@@ -15,7 +15,10 @@ SWEEP_S = 0.2
 
 
 class Sweeper:
-    """Calls ``StompConnection.tick`` on every connection, every ``SWEEP_S``."""
+    """Calls ``StompConnection.tick`` on every connection, every ``SWEEP_S``.
+
+    Time in which the process itself did not run is nobody's silence: what peers sent meanwhile is still to be read.
+    """
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -23,7 +26,8 @@ class Sweeper:
 
     def start(self) -> None:
         """Begin."""
-        self._timer = self._hub.loop.call_later(SWEEP_S, self._sweep)
+        self._due_s = self._hub.loop.time() + SWEEP_S
+        self._timer = self._hub.loop.call_at(self._due_s, self._sweep)
 
     def stop(self) -> None:
         """End."""
@@ -31,10 +35,14 @@ class Sweeper:
             self._timer.cancel()
 
     def _sweep(self) -> None:
-        self.start()
         now = self._hub.loop.time()
+        away_s = now - self._due_s
+        self.start()
         for connection in list(self._hub.connections):
             try:
+                if away_s > SWEEP_S:
+                    connection.silent_since_s += away_s
+                    connection.opened_s += away_s
                 connection.tick(now, SWEEP_S)
             except Exception:  # the others have a clock too
                 log.exception("bug", peer=connection.link.peer)

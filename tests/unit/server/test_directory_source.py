@@ -14,7 +14,7 @@ from heliograph.directory.store.store import DirectoryStore, Snapshot
 from heliograph.errors import SettingsError
 from heliograph.limits import Limits
 from heliograph.server.directory_source import DirectorySource
-from tests.in_memory import CHEAP
+from tests.hashing import CHEAP
 
 FILE = """
 [[systems]]

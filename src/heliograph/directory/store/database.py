@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,8 @@ FILE_NAME = "directory.sqlite"
 _FORMS = "Give sqlite:////path/to/file or postgresql://user@host:5432/name."
 #: One writes at a time, and one reads: the server has one thread for it, the HTTP API a few.
 _POOL_SIZE = 4
+#: Between two tries to bring a file into WAL mode.
+_RETRY_S = 0.01
 
 
 def url_in(data_dir: Path) -> Secret:
@@ -94,8 +97,28 @@ def _sqlite(url: URL, limits: Limits) -> Engine:
 
 def _set_up_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # BEGIN is ours to say, so that it covers reads and changes of tables too
-    for pragma in ("foreign_keys = ON", "journal_mode = WAL", "synchronous = FULL"):
+    _into_wal(connection)
+    for pragma in ("foreign_keys = ON", "synchronous = FULL"):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _into_wal(connection: sqlite3.Connection) -> None:
+    """The file is in WAL mode afterwards, as it stays.
+
+    SQLite reads the file's mode before it takes the lock to change it, and a reader that wants to write is refused
+    at once, not after the busy time-out, lest two wait for each other.  So whoever meets another one that opens a
+    new file tries again, for as long as the time-out says.
+    """
+    busy_ms = connection.execute("PRAGMA busy_timeout").fetchone()[0]  # directory_busy_ms_max
+    deadline_s = time.monotonic() + busy_ms / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").close()
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline_s:
+                raise
+        time.sleep(_RETRY_S)
 
 
 def _begin_sqlite(connection: Connection) -> None:

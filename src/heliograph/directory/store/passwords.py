@@ -10,12 +10,15 @@ that were made otherwise stay.  A file that is older than a revocation cannot un
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hmac import compare_digest
+from secrets import token_bytes
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+from argon2.low_level import ARGON2_VERSION
 
 from heliograph.directory.fault import directory_fault
 from heliograph.directory.file import DirectoryFile, LoginEntry
@@ -130,6 +133,13 @@ def hash_secret(kind: str, secret: Secret, hasher: PasswordHasher) -> str:
     if kind == "operator":
         return hash_token(secret.reveal())
     return hasher.hash(secret.reveal().encode("utf-8", "surrogatepass"))
+
+
+def unmatched_hash(hasher: PasswordHasher) -> str:
+    """A hash that no password has, since its digest is random; to verify one against it costs what others cost."""
+    cost = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
+    salt, digest = (b64encode(token_bytes(size)).decode().rstrip("=") for size in (hasher.salt_len, hasher.hash_len))
+    return f"$argon2id$v={ARGON2_VERSION}${cost}${salt}${digest}"
 
 
 def _matcher(entry: LoginEntry, secret: Secret, hasher: PasswordHasher) -> Callable[[str], bool]:

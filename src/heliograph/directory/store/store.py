@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +21,13 @@ from heliograph.directory.store.audit import AuditEntry, read_audit, write_audit
 from heliograph.directory.store.diff import Change, Diff, compare
 from heliograph.directory.store.entities import EntityKey, entities_of
 from heliograph.directory.store.migrations import upgrade
-from heliograph.directory.store.passwords import PasswordChange, Stored, compare_passwords, hash_secret
+from heliograph.directory.store.passwords import (
+    PasswordChange,
+    Stored,
+    compare_passwords,
+    hash_secret,
+    unmatched_hash,
+)
 from heliograph.directory.store.reading import StoredCredential, read_credentials, read_file, read_revision
 from heliograph.directory.store.writing import write_entities, write_passwords
 from heliograph.errors import ServerError
@@ -100,7 +105,7 @@ class DirectoryStore:
         """All of it, checked by the validator of the file."""
         with database.reading(self._engine) as connection:
             revision, file, stored = read_revision(connection), read_file(connection), read_credentials(connection)
-        self._unknown = self._unknown or self._hasher.hash(secrets.token_hex(32))
+        self._unknown = self._unknown or unmatched_hash(self._hasher)
         valid: dict[str, list[Credential]] = defaultdict(list)
         now_ms = self._now_ms()
         for each, hashed in stored:

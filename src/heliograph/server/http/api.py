@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from heliograph.broker.broker import Broker
 from heliograph.broker.ingest import Ingest
@@ -13,7 +13,9 @@ from heliograph.directory.fault import DirectoryFault
 from heliograph.directory.hashed import OperatorTokens
 from heliograph.directory.store.store import DirectoryStore
 from heliograph.limits import Limits
-from heliograph.server.http.edits import Edit
+
+if TYPE_CHECKING:  # it brings Litestar with it, which a server without the port does not load
+    from heliograph.server.http.edits import Edit
 
 T = TypeVar("T")
 

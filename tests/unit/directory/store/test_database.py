@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 import stat
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -71,6 +76,31 @@ def test_two_nodes_may_start_at_once(url: Secret):
         for process in starting:
             process.kill()
             process.communicate()
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[sqlite3.Connection]:
+    """A new file that another one is about to change, as one does who brings it into WAL mode."""
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield other
+
+
+def test_a_new_file_that_another_one_is_opening_is_waited_for(tmp_path: Path):
+    with locked(tmp_path / database.FILE_NAME) as other:
+        release = threading.Timer(0.1, other.rollback)
+        release.start()
+        store = DirectoryStore.open(database.url_in(tmp_path), Limits())
+        release.join()
+    assert store.revision() == 0
+    store.close()
+
+
+def test_a_new_file_that_stays_locked_is_given_up_in_time(tmp_path: Path):
+    started = time.monotonic()
+    with locked(tmp_path / database.FILE_NAME), pytest.raises(ServerError, match="database is locked"):
+        DirectoryStore.open(database.url_in(tmp_path), Limits(directory_busy_ms_max=100))
+    assert 0.1 <= time.monotonic() - started < 5
 
 
 def test_tables_of_a_newer_version_are_left_alone(store: DirectoryStore):

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
 from heliograph.directory.file import DirectoryFile
 from heliograph.directory.secret import Secret
+from heliograph.directory.store import watcher as watcher_module
 from heliograph.directory.store.store import DirectoryStore, Snapshot
 from heliograph.directory.store.watcher import Watcher
 from heliograph.errors import ServerError
 from heliograph.limits import Limits
-from tests.unit.directory.store.conftest import Open
+from tests.unit.directory.store.conftest import Clock, Open
 
 QUICK = Limits(directory_poll_ms=5, last_used_interval_ms=5)
 
@@ -151,9 +152,12 @@ async def test_last_uses_are_written_in_between_and_at_the_end(store: DirectoryS
     assert store.credentials("acme")[0].last_used_ms == 7
 
 
-async def test_the_directory_is_told_again_when_a_credential_expires(store: DirectoryStore, file: DirectoryFile):
+async def test_the_directory_is_told_again_when_a_credential_expires(
+    store: DirectoryStore, file: DirectoryFile, clock: Clock, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(watcher_module, "time", SimpleNamespace(time=clock))
     await asyncio.to_thread(store.apply, file, "test")
-    soon_ms = int(time.time() * 1000) + 50
+    soon_ms = clock.now_ms + 1_000
     await asyncio.to_thread(partial(store.add_credential, "acme", "short", Secret("s"), "test", expires_ms=soon_ms))
     told: list[Snapshot] = []
 
@@ -163,8 +167,10 @@ async def test_the_directory_is_told_again_when_a_credential_expires(store: Dire
     watcher = Watcher(store, QUICK, changed, dict)
     snapshot = store.load()
     watcher.start(snapshot)
+    await asyncio.sleep(0.03)
+    assert not told
+    clock.now_s += 1
     await until(lambda: told)
-    assert time.time() * 1000 >= soon_ms
     await asyncio.sleep(0.03)
     await watcher.stop()
     assert told == [snapshot], "once"

@@ -1,0 +1,20 @@
+"""The hash that stands in for those of logins that nobody has."""
+
+from __future__ import annotations
+
+import pytest
+from argon2 import PasswordHasher, extract_parameters
+from argon2.exceptions import VerifyMismatchError
+
+from heliograph.directory.store.passwords import unmatched_hash
+from tests.hashing import CHEAP
+
+
+@pytest.mark.parametrize("hasher", [PasswordHasher(), CHEAP], ids=["default", "cheap"])
+def test_the_unmatched_hash_costs_what_others_cost_and_has_no_password(hasher: PasswordHasher):
+    unmatched = unmatched_hash(hasher)
+    assert extract_parameters(unmatched) == extract_parameters(hasher.hash("any"))
+    assert len(unmatched) == len(hasher.hash("any"))
+    with pytest.raises(VerifyMismatchError):  # no InvalidHashError: argon2 has read it, and has done the work
+        hasher.verify(unmatched, "")
+    assert unmatched_hash(hasher) != unmatched
