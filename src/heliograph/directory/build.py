@@ -10,8 +10,9 @@ from collections.abc import Hashable, Iterable
 from types import MappingProxyType
 from typing import NoReturn
 
+from heliograph.catalog.event_types import BUILT_IN_EVENT_TYPES
 from heliograph.catalog.message_type import MessageType
-from heliograph.catalog.message_types import BUILT_IN_MESSAGE_TYPES, free_message_type
+from heliograph.catalog.message_types import BUILT_IN_MESSAGE_TYPES, message_types
 from heliograph.directory.directory import Account, Directory, Exchange
 from heliograph.directory.fault import did_you_mean, directory_fault
 from heliograph.directory.file import (
@@ -25,6 +26,7 @@ from heliograph.directory.file import (
     ServiceEntry,
     SystemEntry,
 )
+from heliograph.directory.own_types import extended_event_types, own_message_type
 from heliograph.directory.principal import Partner, Principal, Right, Service, System
 from heliograph.directory.secret import Secret
 from heliograph.errors import DestinationError, LimitError
@@ -54,7 +56,8 @@ class _Builder:
         self._limits = limits
         self._source = source
         self._places: dict[tuple[str, Hashable], str] = {}  # what must be unique, and where it stands first
-        self._message_types: dict[str, MessageType] = dict(BUILT_IN_MESSAGE_TYPES)
+        self._event_types = BUILT_IN_EVENT_TYPES
+        self._message_types: dict[str, MessageType] = {}
         self._exchanges: dict[str, Exchange] = {}
         self._switched_on: dict[str, dict[str, str]] = {}  # system → message type → exchange
         self._principals: dict[str, Principal] = {}
@@ -62,6 +65,8 @@ class _Builder:
         self._disabled: set[str] = set()
 
     def build(self, file: DirectoryFile) -> Directory:
+        self._event_types = extended_event_types(file.event_types, self._limits, self._refuse)
+        self._message_types.update(message_types(self._event_types))
         for number, message_type in enumerate(file.message_types):
             self._add_message_type(f"message_types[{number}]", message_type)
         for number, system in enumerate(file.systems):
@@ -77,6 +82,7 @@ class _Builder:
             principals=MappingProxyType(self._principals),
             accounts=MappingProxyType(self._accounts),
             disabled=frozenset(self._disabled),
+            event_types=self._event_types,
         )
 
     # --- entries
@@ -86,7 +92,9 @@ class _Builder:
         if entry.name in BUILT_IN_MESSAGE_TYPES:
             self._refuse(f"{place}.name", f"{entry.name!r} is built in. Give your own message type another name.")
         self._check_unique(f"{place}.name", "message type", entry.name)
-        self._message_types[entry.name] = free_message_type(entry.name)
+        self._message_types[entry.name] = own_message_type(
+            place, entry, self._event_types, self._limits, self._refuse
+        )
 
     def _add_system(self, place: str, entry: SystemEntry) -> None:
         self._check_name(f"{place}.name", entry.name)
