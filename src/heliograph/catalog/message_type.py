@@ -42,7 +42,9 @@ class MessageType:
     as it came (``events``), if an operator wants that.
     """
 
-    __slots__ = ("_event_types", "_layout", "_shape", "has_partner", "key_layout", "name", "source")
+    __slots__ = (
+        "_event_types", "_layout", "_shape", "has_partner", "implied", "key_layout", "name", "places", "read", "source"
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -59,6 +61,11 @@ class MessageType:
         self.has_partner = key_layout[0] == PARTNER
         self.source = source
         self._shape = shape
+        #: Where in bodies words of the key stand, by layout name; and what a body (from ``read``) says for each.
+        self.places: Mapping[str, Place] = shape.places if shape is not None else {}
+        self.implied: Callable[[Any], tuple[int | str, ...]] = shape.implied if shape is not None else _nothing
+        #: Decode and validate a body by itself; ``None`` when any is allowed.  ``BodyError`` with pointers.
+        self.read: Callable[[bytes], Any] = shape.read if shape is not None else _accept
         self._layout = KeyLayout(name, key_layout, actions, event_types)
         self._event_types = event_types
 
@@ -73,19 +80,13 @@ class MessageType:
         """
         return None if self.key_layout == FREE else self._layout.parse(key_words)
 
-    def read(self, body: bytes) -> Any:
-        """Decode and validate a body by itself; ``None`` when any is allowed.  ``BodyError`` with pointers."""
-        return None if self._shape is None else self._shape.read(body)
-
     def words(self, body: Any) -> dict[str, int | str]:
         """What a body of this type (from ``read``) says of its key, by layout name."""
-        if self._shape is None:
-            return {}
-        return dict(zip(self._shape.places, self._shape.implied(body), strict=True))
+        return dict(zip(self.places, self.implied(body), strict=True))
 
     def pointer(self, name: str) -> str:
         """Where bodies hold a word of their key, by layout name."""
-        return "" if self._shape is None else self._shape.places[name].pointer
+        return self.places[name].pointer
 
     def verifier(self, fields: KeyFields | None) -> Verifier:
         """The check of all bodies that come with one key (``fields`` is what ``parse_key`` made of it).
@@ -153,3 +154,8 @@ class MessageType:
 
 def _accept(body: bytes) -> None:
     """Any body will do."""
+
+
+def _nothing(body: Any) -> tuple[int | str, ...]:
+    """A body that is not read says nothing."""
+    return ()
