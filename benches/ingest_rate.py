@@ -98,7 +98,8 @@ def by_stomp(port: int, system: str, octets: bytes, receipts: int) -> float:
     with connected(port) as peer:
         peer.sendall(
             b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-            b"Sec-WebSocket-Key: MDEyMzQ1Njc4OTAxMjM0NQ==\r\nSec-WebSocket-Protocol: v12.stomp\r\n%b\r\n" % basic(system)
+            b"Sec-WebSocket-Key: MDEyMzQ1Njc4OTAxMjM0NQ==\r\nSec-WebSocket-Protocol: v12.stomp\r\n%b\r\n"
+            % basic(system)
         )
         wait_for(peer, b"\r\n\r\n")
         peer.sendall(message(b"CONNECT\naccept-version:1.2\nhost:x\n\n\0"))

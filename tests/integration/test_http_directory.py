@@ -203,3 +203,12 @@ def test_the_description_is_open_to_everybody(maria: HttpClient):
     docs = anybody("GET", "/docs")
     assert docs.headers["content-type"] == "text/html; charset=utf-8"
     assert "/systems/{system}/events" in docs.body
+
+
+V25 = {
+    "name": "event_full_v25",
+    "key": "{partner}.{account}.{camera}.{action}.{event_types}",
+    "from": "events",
+    "places": {"account": "/source/accountId", "camera": "/source/sourceId", "event_types": "/type"},
+    "body": {"type": "object", "required": ["zone"], "properties": {"zone": {"type": "string", "maxLength": 8}}},
+}

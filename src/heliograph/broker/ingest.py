@@ -172,9 +172,7 @@ class Ingest:
             raise several(faults[:FAULTS_MAX])
         return parts
 
-    def _own_key(
-        self, message_type: MessageType, route: _Route, said: Mapping[str, int | str], octets: bytes
-    ) -> str:
+    def _own_key(self, message_type: MessageType, route: _Route, said: Mapping[str, int | str], octets: bytes) -> str:
         found = message_type.read(octets)
         words = message_type.words(found)
         for name in ("account", "camera"):

@@ -52,9 +52,7 @@ class BodyShape:
     def __init__(self, struct: type[Body], places: Mapping[str, Place]) -> None:
         self.places = places
         #: What a body says for each of ``places``; an attribute, since a method costs more than what it does.
-        self.implied: Callable[[Any], tuple[int | str, ...]] = attrgetter(
-            *(each.attribute for each in places.values())
-        )
+        self.implied: Callable[[Any], tuple[int | str, ...]] = attrgetter(*(each.attribute for each in places.values()))
         #: JSON to struct, without what msgspec cannot check.
         self.decode = msgspec.json.Decoder(struct).decode
         self._struct = struct

@@ -17,8 +17,9 @@ from heliograph.directory.schema_shape import SchemaShape, pointer_steps
 from heliograph.errors import SettingsError
 from heliograph.limits import Limits
 
-#: Raises the fault of a place in the file.
+#: Raises the fault of a place in the file; or keeps it, and goes on.
 Refuse = Callable[[str, str], NoReturn]
+Note = Callable[[str, str], None]
 
 _WORD = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _POINTER_STEPS_MAX = 16
@@ -60,7 +61,7 @@ def _check_supertype(
 
 
 def own_message_type(
-    place: str, entry: MessageTypeEntry, event_types: EventTypes, limits: Limits, refuse: Refuse
+    place: str, entry: MessageTypeEntry, event_types: EventTypes, limits: Limits, refuse: Refuse, note: Note
 ) -> MessageType:
     """The message type that ``entry`` describes; its name is the caller's to check."""
     try:
@@ -68,61 +69,67 @@ def own_message_type(
     except SettingsError as fault:
         refuse(f"{place}.key", fault.detail)
     if ACTION not in layout and entry.actions:
-        refuse(f"{place}.actions", "the key has no {action}. Put it there, or leave these out.")
-    _check_actions(f"{place}.actions", entry.actions, refuse)
+        note(f"{place}.actions", "the key has no {action}. Put it there, or leave these out.")
+    _check_actions(f"{place}.actions", entry.actions, note)
     actions = entry.actions or ("create",)
     if entry.body == ANY_BODY:
-        _check_unread(place, entry, layout, refuse)
+        _check_unread(place, entry, layout, note)
         return MessageType(entry.name, layout, None, actions, event_types)
     if isinstance(entry.body, str):
         refuse(f"{place}.body", f"it is neither {ANY_BODY!r} nor a JSON object. Give a JSON Schema (2020-12).")
-    _check_places(place, entry, layout, len(actions) == 1, refuse)
+    places = _checked_places(place, entry, layout, len(actions) == 1, note)
     if entry.source is not None and "account" not in layout:
-        refuse(f"{place}.from", "what is posted belongs to an account, so the key needs {account}.")
+        note(f"{place}.from", "what is posted belongs to an account, so the key needs {account}.")
     try:
-        shape = SchemaShape(entry.body, entry.places, limits)
+        shape = SchemaShape(entry.body, places, limits)
     except SchemaFault as fault:
         refuse(_below(f"{place}.body", fault.path), fault.sentences)
     return MessageType(entry.name, layout, shape, actions, event_types, entry.source)
 
 
-def _check_actions(place: str, actions: Sequence[str], refuse: Refuse) -> None:
+def _check_actions(place: str, actions: Sequence[str], note: Note) -> None:
     if len(actions) > _ACTIONS_MAX:
-        refuse(place, f"there are {len(actions)}; {_ACTIONS_MAX} are allowed.")
+        note(place, f"there are {len(actions)}; {_ACTIONS_MAX} are allowed.")
     for number, action in enumerate(actions):
         if not _WORD.fullmatch(action):
-            refuse(f"{place}[{number}]", f"{action!r:.80} is no word of a key. Use 1 to 64 letters, digits, '_', '-'.")
+            note(f"{place}[{number}]", f"{action!r:.80} is no word of a key. Use 1 to 64 letters, digits, '_', '-'.")
 
 
-def _check_unread(place: str, entry: MessageTypeEntry, layout: tuple[str, ...], refuse: Refuse) -> None:
+def _check_unread(place: str, entry: MessageTypeEntry, layout: tuple[str, ...], note: Note) -> None:
     """A body that is not read implies no key."""
     if any(constant(name) is None for name in layout) and layout != FREE:
-        refuse(f"{place}.body", "the key has words that a body must agree with. Give a JSON Schema, or the key '#'.")
+        note(f"{place}.body", "the key has words that a body must agree with. Give a JSON Schema, or the key '#'.")
     if entry.places:
-        refuse(f"{place}.places", f"bodies are not read ({ANY_BODY!r}). Give a JSON Schema, or leave these out.")
+        note(f"{place}.places", f"bodies are not read ({ANY_BODY!r}). Give a JSON Schema, or leave these out.")
     if entry.source is not None:
-        refuse(f"{place}.from", "what is posted needs a key, which a body that is not read cannot imply.")
+        note(f"{place}.from", "what is posted needs a key, which a body that is not read cannot imply.")
 
 
-def _check_places(
-    place: str, entry: MessageTypeEntry, layout: tuple[str, ...], one_action: bool, refuse: Refuse
-) -> None:
+def _checked_places(
+    place: str, entry: MessageTypeEntry, layout: tuple[str, ...], one_action: bool, note: Note
+) -> dict[str, str]:
+    """Those that can be used."""
+    good = {}
     named = [name for name in layout if constant(name) is None and name not in {PARTNER, *FREE}]
     for name in named:
         if name not in entry.places and not (name == ACTION and one_action):
-            refuse(f"{place}.places", f"it does not say where {{{name}}} of the key stands. Add a JSON pointer.")
+            note(f"{place}.places", f"it does not say where {{{name}}} of the key stands. Add a JSON pointer.")
     for name, pointer in entry.places.items():
         if name not in named:
-            refuse(_below(f"{place}.places", (name,)), "the key has no such word that a body could say.")
+            note(_below(f"{place}.places", (name,)), "the key has no such word that a body could say.")
+            continue
         try:
             steps = pointer_steps(pointer)
         except ValueError:
             steps = []
-        if not 0 < len(steps) <= _POINTER_STEPS_MAX:
-            refuse(
+        if 0 < len(steps) <= _POINTER_STEPS_MAX:
+            good[name] = pointer
+        else:
+            note(
                 f"{place}.places.{name}",
                 f"{pointer!r:.80} is no JSON pointer of 1 to {_POINTER_STEPS_MAX} names, such as '/source/accountId'.",
             )
+    return good
 
 
 def _below(place: str, path: Path) -> str:

@@ -29,7 +29,7 @@ Step = str | int
 Path = tuple[Step, ...]
 
 
-class SchemaFault(Exception):  # noqa: N818 - told to people as it is
+class SchemaFault(Exception):
     """``path``: the keys that lead to what is wrong; ``sentences``: what that is, and how to mend it."""
 
     def __init__(self, path: Path, sentences: str) -> None:

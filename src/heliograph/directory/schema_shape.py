@@ -1,8 +1,8 @@
 """Bodies of an operator's own message type: its JSON Schema (2020-12), and where in them words of the key stand.
 
-No schema can fetch anything (only ``#/...`` may be referred to), and none can hold up the broker: patterns run in linear
-time, and a body may have so many octets that schema and body together ask for ``schema_steps_max``.  ``format`` is not
-checked: the standard has ``date-time`` refuse what the contract's timestamps are (BODY-2).
+No schema can fetch anything (only ``#/...`` may be referred to), and none can hold up the broker: patterns run in
+linear time, and a body may have so many octets that schema and body together ask for ``schema_steps_max``.
+``format`` is not checked: the standard has ``date-time`` refuse what the contract's timestamps are (BODY-2).
 """
 
 from __future__ import annotations

@@ -97,7 +97,9 @@ def test_a_fault_is_named_by_its_place(write: Write, example: str, old: str, new
 
 
 def test_a_dotted_unknown_key_is_told(read: Read) -> None:
-    with pytest.raises(SettingsError, match=r"site\.toml: odd `key: unknown key\. There are: 'event_types', 'message_types'"):
+    with pytest.raises(
+        SettingsError, match=r"site\.toml: odd `key: unknown key\. There are: 'event_types', 'message_types'"
+    ):
         read('"odd `key" = 1')
 
 

@@ -118,7 +118,11 @@ def test_a_verifier_compares_with_the_key():
         ({"properties": {"a": {"pattern": "(?=x)"}}}, ("properties", "a", "pattern"), "Lookaround"),
         ({"items": {"pattern": "(a{999}){999}"}}, ("items", "pattern"), "patterns over"),
         ({"items": {"$ref": "http://127.0.0.1/x"}}, ("items", "$ref"), "nothing is fetched"),
-        ({"$schema": "http://json-schema.org/draft-07/schema#"}, ("$schema",), "only https://json-schema.org/draft/2020"),
+        (
+            {"$schema": "http://json-schema.org/draft-07/schema#"},
+            ("$schema",),
+            "only https://json-schema.org/draft/2020",
+        ),
         ({"enum": ["x" * 70_000]}, (), "schema_bytes_max"),
         ({"const": float("inf")}, (), "not JSON"),
         ({"items": {"anyOf": [{"anyOf": [{"anyOf": [{"enum": list(range(5_000))}]}]}]}}, (), "schema_cost_max"),
@@ -145,7 +149,10 @@ def test_a_body_may_ask_for_so_many_steps():
         ({"items": {"pattern": r"([ab]*a[ab]{200})+c"}}, b'"' + b"ab" * 50_000 + b'",'),
         ({"items": {"pattern": "(x+x+)+y"}}, b'"' + b"x" * 100_000 + b'",'),
         ({"uniqueItems": True}, b"{},"),
-        ({"uniqueItems": True, "items": {"unevaluatedProperties": False, "anyOf": [{"properties": {"a": True}}]}}, b"{},"),
+        (
+            {"uniqueItems": True, "items": {"unevaluatedProperties": False, "anyOf": [{"properties": {"a": True}}]}},
+            b"{},",
+        ),
     ],
 )
 def test_the_largest_body_that_is_allowed_takes_no_time_to_speak_of(schema: dict, unit: bytes):

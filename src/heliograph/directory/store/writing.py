@@ -108,9 +108,7 @@ def _insert_partners(connection: Connection, added: Iterable[Change]) -> None:
 
 
 def _write_types(connection: Connection, changes: Iterable[Change]) -> None:
-    event_types = (
-        {"name": each.key, "supertype": after["supertype"]} for each, after in _kept(changes, "event type")
-    )
+    event_types = ({"name": each.key, "supertype": after["supertype"]} for each, after in _kept(changes, "event type"))
     _insert(connection, t.event_types, event_types)
     message_types = (
         {
