@@ -65,13 +65,24 @@ class DestinationError(ClientError):
 
 
 class BodyError(ClientError):
-    """A body that its message type does not allow; ``pointer`` is the JSON pointer (RFC 6901) of the fault."""
+    """A body that its message type does not allow; ``pointer`` is the JSON pointer (RFC 6901) of the fault.
+
+    ``further``: the pointers and details of what else is wrong.
+    """
 
     status = 422
 
-    def __init__(self, message: str, detail: str = "", pointer: str = "") -> None:
+    def __init__(
+        self, message: str, detail: str = "", pointer: str = "", further: tuple[tuple[str, str], ...] = ()
+    ) -> None:
         super().__init__(message, detail)
         self.pointer = pointer
+        self.further = further
+
+    @property
+    def faults(self) -> tuple[tuple[str, str], ...]:
+        """Pointer and detail of all that is wrong."""
+        return ((self.pointer, self.detail), *self.further)
 
 
 class UnsupportedError(ClientError):

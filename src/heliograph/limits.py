@@ -28,7 +28,14 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
 
     # --- names
     routing_key_bytes_max: int = 255  #: AMQP 0-9-1 short string
+    event_types_max: int = 1_000  #: an operator's own, beside the sixteen
+    event_type_levels_max: int = 16  #: words of a path; it stands in a routing key
     pattern_hashes_max: int = 8  #: '#' in one pattern, after neighbours are merged
+
+    # --- bodies of operator-defined message types
+    schema_bytes_max: int = 65_536  #: a JSON Schema; one for an event has 2,000
+    schema_cost_max: int = 4_096  #: subschemas that look at one place of a body; 50 to 200 for an event
+    schema_steps_max: int = 8_388_608  #: a body's octets times its schema's cost: some 0.2 s at worst
 
     # --- sessions
     connections_max: int = 16_384

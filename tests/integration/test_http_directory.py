@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 
-from heliograph.client import connect
+from heliograph.client import ServerRefused, connect
 from tests.integration.conftest import ACME, NORTHWIND, SERVE, Process, address, write_directory
 from tests.integration.http_client import HttpClient
 
@@ -174,7 +175,7 @@ def test_the_audit_says_who_did_what(maria: HttpClient):
     [
         ("/systems", {"name": "x", "message_types": ["fase_v24"]}, 422, ["/message_types/0"]),
         ("/systems", {"name": 5}, 422, ["/name"]),
-        ("/systems", {"nmae": "x"}, 422, ["/nmae"]),
+        ("/systems", {"nmae": "x"}, 422, ["/name", "/nmae"]),
         ("/systems", {}, 422, ["/name"]),
         ("/systems", [], 422, [""]),
         ("/systems", b"{", 400, []),
@@ -203,3 +204,86 @@ def test_the_description_is_open_to_everybody(maria: HttpClient):
     docs = anybody("GET", "/docs")
     assert docs.headers["content-type"] == "text/html; charset=utf-8"
     assert "/systems/{system}/events" in docs.body
+
+
+def event(**more: object) -> dict:
+    source = {"type": "camera", "sourceId": 32, "accountId": 12345}
+    known = {"eventId": 1, "type": "faceDetected", "source": source, "timestamp": "2021-05-04T07:10:03.371+0000"}
+    return known | more
+
+
+async def test_an_own_message_type_is_used_at_once_on_open_connections(server: Process, maria: HttpClient):
+    v25 = {
+        "name": "event_full_v25",
+        "key": "{partner}.{account}.{camera}.{action}.{event_types}",
+        "from": "events",
+        "places": {"account": "/source/accountId", "camera": "/source/sourceId", "event_types": "/type"},
+        "body": {"type": "object", "required": ["zone"], "properties": {"zone": {"type": "string", "maxLength": 4}}},
+    }
+    async with connect(address(server), *SYSTEM) as producer, connect(address(server), *PARTNER) as client:
+        assert maria("POST", "/event-types", {"name": "van", "supertype": "objectDetected"}).status == 201
+        assert maria("POST", "/message-types", v25).status == 201
+        assert maria("GET", "/message-types/event_full_v25").body.items() >= v25.items()
+        assert maria("PUT", "/systems/acme/message-types/event_full_v25", {}).status == 200
+        assert maria("PUT", "/partners/7/grants/acme/event_full_v25").status == 200
+        destination = "/exchange/acme_event_full_v25/"
+        key = "7.12345.32.create.objectDetected.van"
+        async with client.subscribe(destination + "*.*.*.*.objectDetected.#") as subscription:
+            messages = aiter(subscription)
+            body = json.dumps(event(type="van", zone="gate", further=[1.50]), indent=1).encode()
+            posted = await asyncio.to_thread(maria, "POST", "/systems/acme/events", body)
+            assert posted.body["offsets"].keys() >= {"acme_event_full_v25", "acme_event_full_v24"}
+            await producer.send(destination + key, body)
+            for _ in range(2):
+                message = await asyncio.wait_for(anext(messages), 10)
+                assert (message.destination, message.body) == (destination + key, body)
+            refused = await asyncio.to_thread(maria, "POST", "/systems/acme/events", event(zone="garden", type="vn"))
+            assert (refused.status, [each["pointer"] for each in refused.body["errors"]]) == (422, ["/type"])
+            refused = await asyncio.to_thread(maria, "POST", "/systems/acme/events", event(zone="garden"))
+            assert (refused.status, [each["pointer"] for each in refused.body["errors"]]) == (422, ["/zone"])
+            with pytest.raises(ServerRefused, match="but the routing key says 33"):
+                await producer.send(destination + key.replace("32", "33"), body)
+    del v25["name"]
+    assert maria("PUT", "/message-types/event_full_v25", v25 | {"body": {"type": "object"}}).status == 200
+    assert maria("POST", "/systems/acme/events", event(zone="garden")).status == 201
+    assert maria("DELETE", "/message-types/event_full_v25").status == 409
+    assert maria("DELETE", "/partners/7/grants/acme/event_full_v25").status == 204
+    assert maria("DELETE", "/systems/acme/message-types/event_full_v25").status == 204
+    assert maria("DELETE", "/message-types/event_full_v25").status == 204
+    assert maria("PUT", "/event-types/van", {"supertype": None}).status == 200
+    assert maria("POST", "/event-types", {"name": "redVan", "supertype": "van"}).status == 201
+    assert maria("DELETE", "/event-types/van").status == 409
+    assert [maria("DELETE", f"/event-types/{name}").status for name in ("redVan", "van", "van")] == [204, 204, 404]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "pointers"),
+    [
+        ("/event-types", {"name": "a.b"}, ["/name"]),
+        ("/event-types", {"name": "x", "supertype": "nothing"}, ["/supertype"]),
+        ("/message-types", {"name": "x", "key": "{zone}", "body": {}}, ["/key"]),
+        ("/message-types", {"name": "x", "key": "#", "body": {"properties": {"a.b": {"type": 7}}}},
+         ["/body/properties/a.b/type"]),
+        ("/message-types", {"name": "x", "key": "#", "body": {"$ref": "http://127.0.0.1:1/"}}, ["/body/$ref"]),
+        ("/message-types", {"name": "x", "key": "{account}", "body": {}, "actions": ["a"], "places": {"account": "x"}},
+         ["/actions", "/places/account"]),
+        ("/partners", {"id": "7", "name": 1, "more": 1}, ["/email", "/id", "/more", "/name"]),
+        ("/partners", {"id": 70, "name": "x", "email": "no", "grants": [{"system": "a", "message_types": []}]},
+         ["/email", "/grants/0/system"]),
+        ("/systems", {"name": "gamma", "message_types": ["a", "face_v24", "b"]},
+         ["/message_types/0", "/message_types/2"]),
+    ],
+)  # fmt: skip
+def test_each_field_at_fault_is_named(maria: HttpClient, path: str, body: dict, pointers: list[str]):
+    answer = maria("POST", path, body)
+    assert (answer.status, sorted(each["pointer"] for each in answer.body["errors"])) == (422, pointers)
+
+
+def test_each_field_of_an_event_at_fault_is_named(maria: HttpClient):
+    wrong = event(eventId="1", type="nothing", timestamp=7)
+    pointers = {"/eventId", "/type", "/timestamp"}
+    answer = maria("POST", "/systems/acme/events", wrong)
+    assert (answer.status, {each["pointer"] for each in answer.body["errors"]}) == (422, pointers)
+    good, bad = maria("POST", "/systems/acme/events", [event(), wrong]).body
+    assert (good["status"], bad["status"]) == (201, 422)
+    assert {each["pointer"] for each in bad["problem"]["errors"]} == pointers

@@ -99,12 +99,15 @@ class Publisher:
 
     def _check_tenant(self, exchange: Exchange, fields: KeyFields) -> None:
         """The key's partner must own its account, and the account must have its camera (NAME-3)."""
+        if fields.account is None:
+            return
         account = self._directory.account(fields.account)
-        if account is None or account.partner_id != fields.partner:
+        if account is None or fields.partner not in {account.partner_id, None}:
+            owner = "Nobody" if fields.partner is None else f"Partner {fields.partner}"
             raise DestinationError(
                 "Invalid routing key",
-                f"Partner {fields.partner} has no account {fields.account}; "
-                f"the key of {exchange.message_type.name} begins with {{partnerId}}.{{accountId}}.",
+                f"{owner} has no account {fields.account}, which the key of {exchange.message_type.name} names. "
+                "The operator lists a partner's accounts in the directory.",
             )
         if fields.camera is not None and account.cameras is not None and fields.camera not in account.cameras:
             raise DestinationError(

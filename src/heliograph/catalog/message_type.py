@@ -5,14 +5,12 @@ A publisher sends both, so both are checked against each other: what a subscribe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
-from msgspec import DecodeError
-
-from heliograph.catalog.bodies import TIMESTAMP, Body
-from heliograph.catalog.body_shape import INVALID_BODY, BodyShape, spoken
+from heliograph.catalog.body_shape import INVALID_BODY, Place, spoken
 from heliograph.catalog.event_types import BUILT_IN_EVENT_TYPES, EventTypes
-from heliograph.catalog.routing_key import EVENT_TYPES, FREE, PARTNER, KeyFields, KeyLayout
+from heliograph.catalog.routing_key import ACTION, EVENT_TYPES, FREE, PARTNER, KeyFields, KeyLayout, constant
 from heliograph.errors import BodyError, DestinationError
 from heliograph.topic.words import quote
 
@@ -20,41 +18,75 @@ from heliograph.topic.words import quote
 Verifier = Callable[[bytes], None]
 
 
+class Shape(Protocol):
+    """What bodies look like, and where in them words of the routing key stand: ``places``, by layout name.
+
+    ``implied``: what a body that was read says for each of ``places``, in their order.
+    """
+
+    places: Mapping[str, Place]
+    implied: Callable[[Any], tuple[int | str, ...]]
+
+    def read(self, body: bytes) -> Any:
+        """Decode and validate; ``BodyError`` with the pointer of each fault."""
+
+    def verifier(self, expected: tuple[int | str | None, ...], mismatch: Callable[[Any], BodyError]) -> Verifier:
+        """As ``read``, for bodies that say ``expected`` for ``places``; the error of others is ``mismatch``'s."""
+
+
 class MessageType:
     """One message type.
 
-    ``key_layout`` names the words of its routing keys, in order; ``("#",)`` allows any, and then bodies are
-    relayed unread (``shape`` is ``None``).  ``actions`` are those a key may name.
+    ``key_layout`` names the words of its routing keys, in order; ``("#",)`` allows any.  Without a ``shape`` bodies are
+    relayed unread.  ``actions`` are those a key may name.  ``source``: the kind of what is posted that is told in it
+    as it came (``events``), if an operator wants that.
     """
 
-    __slots__ = ("_event_types", "_layout", "_shape", "has_partner", "key_layout", "name")
+    __slots__ = (
+        "_event_types", "_layout", "_shape", "has_partner", "implied", "key_layout", "name", "places", "read", "source"
+    )  # fmt: skip
 
     def __init__(
         self,
         name: str,
         key_layout: tuple[str, ...],
-        shape: BodyShape | None,
+        shape: Shape | None,
         actions: tuple[str, ...] = (),
         event_types: EventTypes = BUILT_IN_EVENT_TYPES,
+        source: str | None = None,
     ) -> None:
         self.name = name
         self.key_layout = key_layout
         #: Whether keys begin with the partner; a type whose keys do not is not for partners.
-        self.has_partner = key_layout != FREE
+        self.has_partner = key_layout[0] == PARTNER
+        self.source = source
         self._shape = shape
+        #: Where in bodies words of the key stand, by layout name; and what a body (from ``read``) says for each.
+        self.places: Mapping[str, Place] = shape.places if shape is not None else {}
+        self.implied: Callable[[Any], tuple[int | str, ...]] = shape.implied if shape is not None else _nothing
+        #: Decode and validate a body by itself; ``None`` when any is allowed.  ``BodyError`` with pointers.
+        self.read: Callable[[bytes], Any] = shape.read if shape is not None else _accept
         self._layout = KeyLayout(name, key_layout, actions, event_types)
         self._event_types = event_types
+
+    def with_event_types(self, event_types: EventTypes) -> MessageType:
+        """The same over another tree."""
+        return MessageType(self.name, self.key_layout, self._shape, self._layout.actions, event_types, self.source)
 
     def parse_key(self, key_words: Sequence[str]) -> KeyFields | None:
         """Take a routing key apart; ``None`` when any key is allowed.
 
         ``DestinationError`` names the word that is wrong, what is allowed there, and the layout.
         """
-        return self._layout.parse(key_words) if self.has_partner else None
+        return None if self.key_layout == FREE else self._layout.parse(key_words)
 
-    def read(self, body: bytes) -> Body | None:
-        """Decode and validate a body by itself; ``None`` when any is allowed.  ``BodyError`` with a pointer."""
-        return None if self._shape is None else self._shape.read(body)
+    def words(self, body: Any) -> dict[str, int | str]:
+        """What a body of this type (from ``read``) says of its key, by layout name."""
+        return dict(zip(self.places, self.implied(body), strict=True))
+
+    def pointer(self, name: str) -> str:
+        """Where bodies hold a word of their key, by layout name."""
+        return self.places[name].pointer
 
     def verifier(self, fields: KeyFields | None) -> Verifier:
         """The check of all bodies that come with one key (``fields`` is what ``parse_key`` made of it).
@@ -63,51 +95,50 @@ class MessageType:
         says.
         """
         shape = self._shape
-        if shape is None or fields is None:
+        if shape is None:
             return _accept
-        decode, is_timestamp, implied = shape.decode, TIMESTAMP.fullmatch, shape.implied
+        if fields is None:
+            return shape.verifier((), lambda found: BodyError(INVALID_BODY))  # no place, so nothing can differ
         expected = tuple(fields.word(name) for name in shape.places)
+        return shape.verifier(expected, lambda found: self._mismatch(found, fields, shape))
 
-        def verify(body: bytes) -> None:
-            """Every event comes by here, so it says yes in as few steps as can be; the fault is looked for after."""
-            try:
-                found = decode(body)
-                if body.isascii() and implied(found) == expected and is_timestamp(found.timestamp):
-                    return
-            except (DecodeError, UnicodeDecodeError, RecursionError):
-                pass
-            found = shape.read(body)
-            if implied(found) != expected:
-                raise self._mismatch(found, fields, shape)
-
-        return verify
-
-    def routing_key(self, body: Body, partner: int) -> str:
+    def routing_key(self, body: Any, partner: int | None) -> str:
         """The key that a body of this type (from ``read``) implies.
 
-        ``BodyError`` for an event type that is not known; ``DestinationError`` when keys are free.
+        ``BodyError`` for an event type or an action that is not known; ``DestinationError`` when keys are free.
         """
-        if self._shape is None:
+        if self._shape is None or self.key_layout == FREE:
             raise DestinationError("Invalid routing key", f"Keys of {quote(self.name)} are free, so name one.")
-        implied = dict(zip(self._shape.places, self._shape.implied(body), strict=True))
-        words: list[str] = []
-        for name in self.key_layout:
-            if name == PARTNER:
-                words.append(str(partner))
-            elif name == EVENT_TYPES:
-                words.append(self._path(str(implied[name])))
-            else:
-                # Only the action can be missing in a body, and then there is but one.
-                words.append(str(implied.get(name, self._layout.actions[0])))
-        return ".".join(words)
+        implied = self.words(body)
+        return ".".join([self._key_word(name, implied, partner) for name in self.key_layout])
+
+    def _key_word(self, name: str, implied: Mapping[str, int | str], partner: int | None) -> str:
+        if (word := constant(name)) is not None:
+            return word
+        if name == PARTNER:
+            return str(partner)
+        if name == EVENT_TYPES:
+            return self._path(str(implied[name]))
+        if name == ACTION:
+            # It can be missing in a body, and then there is but one.
+            return self._action(str(implied.get(name, self._layout.actions[0])))
+        return str(implied[name])
 
     def _path(self, event_type: str) -> str:
         try:
             return self._event_types.path(event_type)
         except DestinationError as fault:
-            raise BodyError(INVALID_BODY, f"type: {fault.detail}", "/type") from None
+            pointer = self.pointer(EVENT_TYPES)
+            raise BodyError(INVALID_BODY, f"{spoken(pointer)}: {fault.detail}", pointer) from None
 
-    def _mismatch(self, found: Body, fields: KeyFields, shape: BodyShape) -> BodyError:
+    def _action(self, action: str) -> str:
+        if action in self._layout.actions:
+            return action
+        pointer = self.pointer(ACTION)
+        allowed = " or ".join(map(repr, self._layout.actions))
+        raise BodyError(INVALID_BODY, f"{spoken(pointer)} must be {allowed}; it is {quote(action)}.", pointer)
+
+    def _mismatch(self, found: Any, fields: KeyFields, shape: Shape) -> BodyError:
         """Name the first field that is not what the key says, and the key that the body should have."""
         places = zip(shape.places.items(), shape.implied(found), strict=True)
         name, pointer, said = next((n, p.pointer, s) for (n, p), s in places if s != fields.word(n))
@@ -123,3 +154,8 @@ class MessageType:
 
 def _accept(body: bytes) -> None:
     """Any body will do."""
+
+
+def _nothing(body: Any) -> tuple[int | str, ...]:
+    """A body that is not read says nothing."""
+    return ()

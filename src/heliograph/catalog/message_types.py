@@ -1,4 +1,4 @@
-"""The built-in message types (NAME-2), and those an operator adds with free keys.
+"""The built-in message types (NAME-2), also over a tree of event types that an operator has extended.
 
 What a type is stands here as data: the words of its keys, the actions, the struct of its bodies and where in
 it the words of the key stand.
@@ -11,8 +11,8 @@ from types import MappingProxyType
 
 from heliograph.catalog.bodies import EventFull, EventThin, Face, User
 from heliograph.catalog.body_shape import BodyShape, Place
+from heliograph.catalog.event_types import BUILT_IN_EVENT_TYPES, EventTypes
 from heliograph.catalog.message_type import MessageType
-from heliograph.catalog.routing_key import FREE
 
 _EVENT_KEY = ("partner", "account", "camera", "action", "event_types")  # NAME-3
 _RESOURCE_KEY = ("partner", "account", "action")  # NAME-4
@@ -55,6 +55,8 @@ _BUILT_IN = (
 BUILT_IN_MESSAGE_TYPES: Mapping[str, MessageType] = MappingProxyType({each.name: each for each in _BUILT_IN})
 
 
-def free_message_type(name: str) -> MessageType:
-    """An operator's own type: any routing key, any body, text or binary, relayed unread."""
-    return MessageType(name, FREE, None)
+def message_types(event_types: EventTypes) -> Mapping[str, MessageType]:
+    """The built-in ones over ``event_types``, by name."""
+    if event_types is BUILT_IN_EVENT_TYPES:
+        return BUILT_IN_MESSAGE_TYPES
+    return {name: each.with_event_types(event_types) for name, each in BUILT_IN_MESSAGE_TYPES.items()}

@@ -6,14 +6,17 @@ Messages name what is wrong by its place in the file; they never quote a passwor
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from types import MappingProxyType
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
+from heliograph.catalog.event_types import BUILT_IN_EVENT_TYPES
+from heliograph.catalog.faults import FAULTS_MAX
 from heliograph.catalog.message_type import MessageType
-from heliograph.catalog.message_types import BUILT_IN_MESSAGE_TYPES, free_message_type
+from heliograph.catalog.message_types import BUILT_IN_MESSAGE_TYPES, message_types
 from heliograph.directory.directory import Account, Directory, Exchange
-from heliograph.directory.fault import did_you_mean, directory_fault
+from heliograph.directory.fault import DirectoryFault, did_you_mean, directory_fault
 from heliograph.directory.file import (
     AccountEntry,
     DirectoryFile,
@@ -25,12 +28,15 @@ from heliograph.directory.file import (
     ServiceEntry,
     SystemEntry,
 )
+from heliograph.directory.own_types import extended_event_types, own_message_type
 from heliograph.directory.principal import Partner, Principal, Right, Service, System
 from heliograph.directory.secret import Secret
 from heliograph.errors import DestinationError, LimitError
 from heliograph.limits import Limits
 from heliograph.topic.destination import parse_destination
 from heliograph.topic.words import parse_pattern
+
+T = TypeVar("T")
 
 #: Ids travel as int64 (BODY-1).
 ID_MAX = 2**63 - 1
@@ -42,9 +48,13 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 def build_directory(file: DirectoryFile, limits: Limits | None = None, source: object = "directory file") -> Directory:
     """The directory that ``file`` describes.  ``source`` names the file in errors.
 
-    SettingsError for the first fault found: its place, what is wrong and how to mend it.
+    DirectoryFault for the first fault: its place, what is wrong and how to mend it; the others are its ``further``.
     """
     return _Builder(limits or Limits(), source).build(file)
+
+
+class _Enough(Exception):
+    """There are as many faults as are told."""
 
 
 class _Builder:
@@ -53,8 +63,10 @@ class _Builder:
     def __init__(self, limits: Limits, source: object) -> None:
         self._limits = limits
         self._source = source
+        self._faults: list[DirectoryFault] = []
         self._places: dict[tuple[str, Hashable], str] = {}  # what must be unique, and where it stands first
-        self._message_types: dict[str, MessageType] = dict(BUILT_IN_MESSAGE_TYPES)
+        self._event_types = BUILT_IN_EVENT_TYPES
+        self._message_types: dict[str, MessageType] = {}
         self._exchanges: dict[str, Exchange] = {}
         self._switched_on: dict[str, dict[str, str]] = {}  # system → message type → exchange
         self._principals: dict[str, Principal] = {}
@@ -62,22 +74,58 @@ class _Builder:
         self._disabled: set[str] = set()
 
     def build(self, file: DirectoryFile) -> Directory:
-        for number, message_type in enumerate(file.message_types):
-            self._add_message_type(f"message_types[{number}]", message_type)
-        for number, system in enumerate(file.systems):
-            self._add_system(f"systems[{number}]", system)
-        for number, partner in enumerate(file.partners):
-            self._add_partner(f"partners[{number}]", partner)
-        for number, service in enumerate(file.services):
-            self._add_service(f"services[{number}]", service)
-        for number, operator in enumerate(file.operators or ()):
-            self._check_operator(f"operators[{number}]", operator)
+        with suppress(_Enough):
+            self._add_all(file)
+        if self._faults:
+            first, *further = self._faults
+            first.further = tuple(further)
+            raise first
         return Directory(
             exchanges=MappingProxyType(self._exchanges),
             principals=MappingProxyType(self._principals),
             accounts=MappingProxyType(self._accounts),
             disabled=frozenset(self._disabled),
+            event_types=self._event_types,
         )
+
+    def _add_all(self, file: DirectoryFile) -> None:
+        with self._going_on():
+            self._event_types = extended_event_types(file.event_types, self._limits, self._refuse)
+        self._message_types.update(message_types(self._event_types))
+        self._each("message_types", file.message_types, self._add_message_type)
+        self._each("systems", file.systems, self._add_system)
+        self._each("partners", file.partners, self._add_partner)
+        self._each("services", file.services, self._add_service)
+        self._each("operators", file.operators or (), self._check_operator)
+
+    # --- faults
+
+    def _each(self, place: str, items: Iterable[T], check: Callable[[str, T], object]) -> None:
+        """Go on after those that do not fit."""
+        for number, item in enumerate(items):
+            try:
+                check(f"{place}[{number}]", item)
+            except DirectoryFault as fault:
+                self._keep(fault)
+
+    @contextmanager
+    def _going_on(self) -> Iterator[None]:
+        """For one field: those behind it are looked at all the same."""
+        try:
+            yield
+        except DirectoryFault as fault:
+            self._keep(fault)
+
+    def _note(self, place: str, sentences: str) -> None:
+        self._keep(directory_fault(self._source, place, sentences))
+
+    def _keep(self, fault: DirectoryFault) -> None:
+        self._faults.append(fault)
+        if len(self._faults) == FAULTS_MAX:
+            raise _Enough
+
+    def _refuse(self, place: str, sentences: str) -> NoReturn:
+        raise directory_fault(self._source, place, sentences)
 
     # --- entries
 
@@ -86,20 +134,26 @@ class _Builder:
         if entry.name in BUILT_IN_MESSAGE_TYPES:
             self._refuse(f"{place}.name", f"{entry.name!r} is built in. Give your own message type another name.")
         self._check_unique(f"{place}.name", "message type", entry.name)
-        self._message_types[entry.name] = free_message_type(entry.name)
+        self._message_types[entry.name] = own_message_type(
+            place, entry, self._event_types, self._limits, self._refuse, self._note
+        )
 
     def _add_system(self, place: str, entry: SystemEntry) -> None:
-        self._check_name(f"{place}.name", entry.name)
-        self._check_unique(f"{place}.name", "login", entry.name)
-        self._check_secret(f"{place}.secret", entry.secret)
+        with self._going_on():
+            self._check_name(f"{place}.name", entry.name)
+            self._check_unique(f"{place}.name", "login", entry.name)
+        with self._going_on():
+            self._check_secret(f"{place}.secret", entry.secret)
         switched_on = self._switched_on[entry.name] = {}
-        for number, type_name in enumerate(entry.message_types):
+
+        def switch_on(type_place: str, type_name: str) -> None:
             retention = entry.retention.get(type_name, RetentionEntry())
-            switched_on[type_name] = self._add_exchange(
-                f"{place}.message_types[{number}]", entry.name, type_name, retention
-            )
+            switched_on[type_name] = self._add_exchange(type_place, entry.name, type_name, retention)
+
+        self._each(f"{place}.message_types", entry.message_types, switch_on)
         for type_name, retention in entry.retention.items():
-            self._check_retention(f"{place}.retention.{type_name}", type_name, retention, switched_on)
+            with self._going_on():
+                self._check_retention(f"{place}.retention.{type_name}", type_name, retention, entry.message_types)
         self._principals[entry.name] = System(name=entry.name, exchanges=frozenset(switched_on.values()))
 
     def _add_exchange(self, place: str, system: str, type_name: str, retention: RetentionEntry) -> str:
@@ -126,20 +180,22 @@ class _Builder:
                 self._refuse(f"{place}.{name}", f"{value} keeps nothing. Give 1 or more, or leave it out.")
 
     def _add_partner(self, place: str, entry: PartnerEntry) -> None:
-        self._check_id(f"{place}.id", "partner id", entry.id)
-        if not entry.name.strip():
-            self._refuse(f"{place}.name", "it is empty. Give the partner a name for people to read.")
-        if "\0" in entry.name:
-            self._refuse(f"{place}.name", "it has a NUL, which no database takes. Take it out.")
-        self._check_login(f"{place}.email", entry.email)
-        if "@" not in entry.email:
-            self._refuse(f"{place}.email", f"{entry.email!r} is no e-mail address: it has no '@'.")
-        self._check_secret(f"{place}.password", entry.password)
+        with self._going_on():
+            self._check_id(f"{place}.id", "partner id", entry.id)
+        with self._going_on():
+            if not entry.name.strip():
+                self._refuse(f"{place}.name", "it is empty. Give the partner a name for people to read.")
+            if "\0" in entry.name:
+                self._refuse(f"{place}.name", "it has a NUL, which no database takes. Take it out.")
+        with self._going_on():
+            self._check_login(f"{place}.email", entry.email)
+            if "@" not in entry.email:
+                self._refuse(f"{place}.email", f"{entry.email!r} is no e-mail address: it has no '@'.")
+        with self._going_on():
+            self._check_secret(f"{place}.password", entry.password)
         exchanges: set[str] = set()
-        for number, grant in enumerate(entry.grants):
-            exchanges.update(self._granted(f"{place}.grants[{number}]", grant))
-        for number, account in enumerate(entry.accounts):
-            self._add_account(f"{place}.accounts[{number}]", entry.id, account)
+        self._each(f"{place}.grants", entry.grants, lambda at, grant: self._add_grant(at, grant, exchanges))
+        self._each(f"{place}.accounts", entry.accounts, lambda at, account: self._add_account(at, account, entry.id))
         if entry.disabled:  # its accounts stay: what is published for them is kept
             self._disabled.add(entry.email)
             return
@@ -147,15 +203,15 @@ class _Builder:
             id=entry.id, name=entry.name, login=entry.email, exchanges=frozenset(exchanges)
         )
 
-    def _granted(self, place: str, grant: GrantEntry) -> Iterable[str]:
+    def _add_grant(self, place: str, grant: GrantEntry, exchanges: set[str]) -> None:
         switched_on = self._switched_on.get(grant.system)
         if switched_on is None:
             self._refuse(
                 f"{place}.system",
                 f"no system is called {grant.system!r}.{did_you_mean(grant.system, self._switched_on)}",
             )
-        for number, type_name in enumerate(grant.message_types):
-            type_place = f"{place}.message_types[{number}]"
+
+        def add(type_place: str, type_name: str) -> None:
             if not self._message_type(type_place, type_name).has_partner:
                 self._refuse(
                     type_place,
@@ -168,26 +224,31 @@ class _Builder:
                     f"{type_name!r} is not switched on for system {grant.system!r}. "
                     "Add it to that system's message_types, or take it out of the grant.",
                 )
-            yield switched_on[type_name]
+            exchanges.add(switched_on[type_name])
 
-    def _add_account(self, place: str, partner_id: int, entry: AccountEntry) -> None:
-        self._check_id(f"{place}.id", "account id", entry.id)
-        for number, camera_id in enumerate(entry.cameras or ()):
-            self._check_id_range(f"{place}.cameras[{number}]", camera_id)
+        self._each(f"{place}.message_types", grant.message_types, add)
+
+    def _add_account(self, place: str, entry: AccountEntry, partner_id: int) -> None:
+        with self._going_on():
+            self._check_id(f"{place}.id", "account id", entry.id)
+        self._each(f"{place}.cameras", entry.cameras or (), self._check_id_range)
         cameras = None if entry.cameras is None else frozenset(entry.cameras)
         self._accounts[entry.id] = Account(id=entry.id, partner_id=partner_id, cameras=cameras)
 
     def _add_service(self, place: str, entry: ServiceEntry) -> None:
-        self._check_login(f"{place}.name", entry.name)
-        self._check_secret(f"{place}.secret", entry.secret)
-        self._principals[entry.name] = Service(
-            name=entry.name,
-            subscribe=self._rights(f"{place}.subscribe", entry.subscribe),
-            publish=self._rights(f"{place}.publish", entry.publish),
-        )
+        with self._going_on():
+            self._check_login(f"{place}.name", entry.name)
+        with self._going_on():
+            self._check_secret(f"{place}.secret", entry.secret)
+        subscribe: list[Right] = []
+        publish: list[Right] = []
+        self._each(f"{place}.subscribe", entry.subscribe, lambda at, text: subscribe.append(self._right(at, text)))
+        self._each(f"{place}.publish", entry.publish, lambda at, text: publish.append(self._right(at, text)))
+        self._principals[entry.name] = Service(name=entry.name, subscribe=tuple(subscribe), publish=tuple(publish))
 
     def _check_operator(self, place: str, entry: OperatorEntry) -> None:
-        self._check_login(f"{place}.name", entry.name)
+        with self._going_on():
+            self._check_login(f"{place}.name", entry.name)
         self._check_secret(f"{place}.token", entry.token)
         octets_min = self._limits.token_bytes_min
         if entry.token is not None and len(entry.token.reveal().encode()) < octets_min:
@@ -195,9 +256,6 @@ class _Builder:
                 f"{place}.token",
                 f"it is shorter than {octets_min} octets (token_bytes_min). Make one with: openssl rand -hex 32",
             )
-
-    def _rights(self, place: str, destinations: Iterable[str]) -> tuple[Right, ...]:
-        return tuple(self._right(f"{place}[{number}]", text) for number, text in enumerate(destinations))
 
     def _right(self, place: str, text: str) -> Right:
         try:
@@ -267,9 +325,6 @@ class _Builder:
         first = self._places.setdefault((kind, value), place)
         if first != place:
             self._refuse(place, f"the {kind} {value!r} is taken by {first}. {_WHY_UNIQUE[kind]}")
-
-    def _refuse(self, place: str, sentences: str) -> NoReturn:
-        raise directory_fault(self._source, place, sentences)
 
 
 _WHY_UNIQUE = {

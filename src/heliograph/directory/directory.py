@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from heliograph.catalog.event_types import BUILT_IN_EVENT_TYPES, EventTypes
 from heliograph.catalog.message_type import MessageType
 from heliograph.directory.principal import Principal
 
@@ -36,13 +37,15 @@ class Directory(Struct, frozen=True, eq=False):
 
     ``exchanges``: by name; what is not in here does not exist (FEED-2).  ``principals``: by login,
     which is a partner's e-mail, a system's or a service's name.  ``accounts``: by id.  ``disabled``: logins of
-    partners that exist and may not log in; their accounts stand in ``accounts`` all the same.
+    partners that exist and may not log in; their accounts stand in ``accounts`` all the same.  ``event_types``: the
+    tree, with what the operator has added.
     """
 
     exchanges: Mapping[str, Exchange]
     principals: Mapping[str, Principal]
     accounts: Mapping[int, Account]
     disabled: frozenset[str] = frozenset()
+    event_types: EventTypes = BUILT_IN_EVENT_TYPES
 
     def account(self, account_id: int) -> Account | None:
         """The account, or None where nobody has it."""

@@ -18,12 +18,16 @@ class NotThere(ClientError):
 
 
 class DirectoryFault(SettingsError):
-    """A directory that does not fit.  ``place``: a path such as ``partners[0].email``; empty: the whole file."""
+    """A directory that does not fit.  ``place``: a path such as ``partners[0].email``; empty: the whole file.
+
+    ``further``: what else does not fit, as far as it was looked at.
+    """
 
     def __init__(self, source: object, place: str, sentences: str) -> None:
         super().__init__("Bad directory", f"{source}: {place}: {sentences}" if place else f"{source}: {sentences}")
         self.place = place
         self.sentences = sentences
+        self.further: tuple[DirectoryFault, ...] = ()
 
 
 def directory_fault(source: object, place: str, sentences: str) -> DirectoryFault:

@@ -13,11 +13,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct, ValidationError, inspect
+from msgspec import Struct, ValidationError, field, inspect
+from msgspec.structs import force_setattr
 
 from heliograph.directory.fault import did_you_mean, directory_fault
 from heliograph.directory.secret import Secret
 from heliograph.errors import SettingsError
+
+#: The ``body`` of a message type whose bodies are not looked at.
+ANY_BODY = "any"
 
 
 class RetentionEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -65,12 +69,36 @@ class PartnerEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     accounts: tuple[AccountEntry, ...] = ()
 
 
-class MessageTypeEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """An operator's own message type.  ``key``: any words.  ``body``: relayed unread, text or binary."""
+class EventTypeEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An operator's own event type.  ``supertype``: its parent in the tree, None for a root."""
 
     name: str
-    key: Literal["#"]
-    body: Literal["any"]
+    supertype: str | None = None
+
+
+class MessageTypeEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An operator's own message type.
+
+    ``key``: the layout of its routing keys, ``#`` for any.  ``body``: a JSON Schema, as text or as an object; or
+    ``any``, relayed unread, text or binary.  ``places``: where in a body the words of the key stand, JSON pointers by
+    word.  ``actions``: those that a key may name, ``create`` where there are none.  ``from``: what is posted there is
+    told in it too, as it came.
+    """
+
+    name: str
+    key: str
+    body: str | dict[str, Any]
+    places: dict[str, str] = {}
+    actions: tuple[str, ...] = ()
+    source: Literal["events", "faces", "users"] | None = field(name="from", default=None)
+
+    def __post_init__(self) -> None:
+        """Text that is a JSON object becomes that; what is neither that nor ``any`` is for ``build`` to refuse."""
+        if isinstance(self.body, str) and self.body != ANY_BODY:
+            try:
+                force_setattr(self, "body", msgspec.json.decode(self.body, type=dict[str, Any]))
+            except (msgspec.DecodeError, RecursionError):
+                pass
 
 
 class ServiceEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -107,6 +135,7 @@ class DirectoryFile(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     systems: tuple[SystemEntry, ...] = ()
     partners: tuple[PartnerEntry, ...] = ()
+    event_types: tuple[EventTypeEntry, ...] = ()
     message_types: tuple[MessageTypeEntry, ...] = ()
     services: tuple[ServiceEntry, ...] = ()
     operators: tuple[OperatorEntry, ...] | None = None
@@ -190,6 +219,8 @@ _TOML_NAMES = {
     "str | null": "a string",
     "list": "an array",
     "object": "a table",
+    "object | str": "a string or a table",
+    "str | object": "a string or a table",
     "dict": "a table",
     "date": "a date",
     "time": "a time",
@@ -208,9 +239,6 @@ def _shape_fault(path: Path, text: str) -> SettingsError:
     if kinds := _TYPE.fullmatch(what):
         wanted, found = (_TOML_NAMES.get(kind, kind) for kind in kinds.groups())
         return directory_fault(path, place, f"expected {wanted}, found {found}.")
-    if place.endswith((".key", ".body")):
-        only = "#" if place.endswith(".key") else "any"
-        return directory_fault(path, place, f"an operator's own message type has {only!r} here, and nothing else yet.")
     return directory_fault(path, place, f"{what}.")
 
 

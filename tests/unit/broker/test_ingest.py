@@ -10,9 +10,11 @@ import pytest
 from heliograph.broker.broker import Broker
 from heliograph.broker.ingest import Ingest
 from heliograph.catalog.resources import EVENTS, FACES, USERS
+from heliograph.directory.directory import Directory
 from heliograph.engine.interface import Binding, Event, Request
 from heliograph.errors import AccessError, BodyError
 from heliograph.limits import Limits
+from tests.in_memory import DIRECTORY as DIRECTORY_TEXT
 from tests.in_memory import directory, face, make_engine, turn_engine
 
 LIMITS = Limits()
@@ -21,12 +23,13 @@ FULL, THIN = "acme_event_full_v24", "acme_event_v24"
 
 
 class House:
-    def __init__(self) -> None:
-        self.engine = make_engine(LIMITS, *DIRECTORY.exchanges)
-        self.ingest = Ingest(Broker(self.engine, DIRECTORY, LIMITS), LIMITS)
+    def __init__(self, directory: Directory = DIRECTORY) -> None:
+        self.engine = make_engine(LIMITS, *directory.exchanges)
+        self.broker = Broker(self.engine, directory, LIMITS)
+        self.ingest = Ingest(self.broker, LIMITS)
         self._feeds = [
             self.engine.subscribe(Request(Binding(name, ("#",), None)), lambda: None, lambda error: None)
-            for name in DIRECTORY.exchanges
+            for name in directory.exchanges
         ]
 
     def taken(self) -> list[Event]:
@@ -99,3 +102,69 @@ def test_the_same_dedup_id_is_stored_once(house: House):
     offsets = [house.ingest.read("acme", EVENTS, full(), "id").publish(lambda _: None) for _ in range(2)]
     assert offsets[0] == offsets[1]
     assert len(house.taken()) == 2
+
+
+def test_every_fault_is_told(house: House):
+    body = full(camera=99, type="x", timestamp="now", eventId="1", confidence=None)
+    for wrong, pointers in (
+        (body, {"/eventId", "/confidence", "/timestamp", "/type", "/source/sourceId"}),
+        (full(account=1, type="x"), {"/type", "/source/accountId"}),
+    ):
+        with pytest.raises(BodyError) as caught:
+            house.ingest.read("acme", EVENTS, wrong)
+        assert {pointer for pointer, _ in caught.value.faults} == pointers
+    assert house.taken() == []
+
+
+OWN = """
+[[event_types]]
+name = "carDetected"
+supertype = "objectDetected"
+[[message_types]]
+name = "event_full_v25"
+key = "{partner}.{account}.{camera}.create.{event_types}"
+from = "events"
+places = { account = "/owner", camera = "/source/sourceId", event_types = "/type" }
+body = { type = "object", required = ["zone"], properties = { zone = { type = "string" } } }
+"""
+V25 = "acme_event_full_v25"
+
+
+@pytest.fixture
+def own() -> House:
+    return House(directory(DIRECTORY_TEXT.replace('"event_v24", ', '"event_v24", "event_full_v25", ', 1) + OWN))
+
+
+def test_an_own_message_type_is_told_it_as_it_came(own: House):
+    body = full(type="carDetected", zone="gate", owner=12345)
+    offsets = own.ingest.read("acme", EVENTS, body).publish(lambda _: None)
+    assert offsets.keys() == {FULL, THIN, V25}
+    found = {event.envelope.exchange: event for event in own.taken()}
+    assert {event.envelope.key for event in found.values()} == {"7.12345.32.create.objectDetected.carDetected"}
+    assert found[V25].body == body
+
+
+@pytest.mark.parametrize(
+    ("more", "pointer", "said"),
+    [
+        ({"owner": 12345, "zone": 7}, "/zone", 'event_full_v25: zone: 7 is not of type "string"'),
+        ({"owner": 12345}, "", 'event_full_v25: The body: "zone" is a required property'),
+        ({"owner": 123456, "zone": "gate"}, "/owner", "owner is 123456, but the account is 12345"),
+        ({"zone": "gate"}, "/owner", "owner must be there"),
+    ],
+)
+def test_what_an_own_message_type_does_not_allow_is_stored_nowhere(own: House, more: dict, pointer: str, said: str):
+    with pytest.raises(BodyError) as caught:
+        own.ingest.read("acme", EVENTS, full(**more))
+    assert caught.value.pointer == pointer
+    assert said in caught.value.detail
+    assert own.taken() == []
+
+
+def test_a_change_of_the_directory_holds_for_the_next_body(own: House):
+    body = full(type="carDetected", zone="gate", owner=12345)
+    assert len(own.ingest.read("acme", EVENTS, body)) == 3
+    own.broker.replace_directory(DIRECTORY)
+    with pytest.raises(BodyError, match="no known event type"):
+        own.ingest.read("acme", EVENTS, body)
+    assert len(own.ingest.read("acme", EVENTS, full())) == 2

@@ -2,8 +2,9 @@ import msgspec
 import pytest
 
 from heliograph.catalog.bodies import EventFull
-from heliograph.catalog.message_types import BUILT_IN_MESSAGE_TYPES, free_message_type
-from heliograph.catalog.routing_key import KeyFields
+from heliograph.catalog.message_type import MessageType
+from heliograph.catalog.message_types import BUILT_IN_MESSAGE_TYPES
+from heliograph.catalog.routing_key import FREE, KeyFields
 from heliograph.errors import BodyError, DestinationError
 
 BODIES = {
@@ -124,7 +125,7 @@ def test_keys_of_built_in_types_begin_with_the_partner():
 
 
 def test_a_free_type_takes_any_key_and_body():
-    raw = free_message_type("raw")
+    raw = MessageType("raw", FREE, None)
     assert (raw.name, raw.key_layout, raw.has_partner) == ("raw", ("#",), False)
     assert raw.parse_key(("any", "words")) is None
     assert raw.read(b"\xff") is None

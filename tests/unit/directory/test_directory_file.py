@@ -79,15 +79,11 @@ def test_a_byte_order_mark_is_no_fault(read: Read, example: str) -> None:
             "partners[0].accounts[0].zones: unknown key. There are: 'cameras', 'id'.",
         ),
         ('name = "acme"\n', "", "systems[0].name: this key is missing. Add it."),
-        (
-            'key = "#"',
-            'key = "a.#"',
-            "message_types[0].key: an operator's own message type has '#' here, and nothing else yet.",
-        ),
+        ('body = "any"', "body = 7", "message_types[0].body: expected a string or a table, found an integer."),
         (
             'body = "any"',
-            'body = "json"',
-            "message_types[0].body: an operator's own message type has 'any' here, and nothing else yet.",
+            'body = "any"\nfrom = "doors"',
+            "message_types[0].from: Invalid enum value 'doors'.",
         ),
     ],
 )
@@ -101,7 +97,9 @@ def test_a_fault_is_named_by_its_place(write: Write, example: str, old: str, new
 
 
 def test_a_dotted_unknown_key_is_told(read: Read) -> None:
-    with pytest.raises(SettingsError, match=r"site\.toml: odd `key: unknown key\. There are: 'message_types'"):
+    with pytest.raises(
+        SettingsError, match=r"site\.toml: odd `key: unknown key\. There are: 'event_types', 'message_types'"
+    ):
         read('"odd `key" = 1')
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from heliograph.directory.file import (
     AccountEntry,
     DirectoryFile,
+    EventTypeEntry,
     GrantEntry,
     MessageTypeEntry,
     OperatorEntry,
@@ -30,6 +31,11 @@ def several(entries: st.SearchStrategy) -> st.SearchStrategy:
     return st.lists(entries, max_size=3).map(tuple)
 
 
+values = st.recursive(
+    st.none() | st.booleans() | ids | texts | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(texts, inner, max_size=2),
+    max_leaves=5,
+)
 bounds = st.none() | st.integers(1, 2**63 - 1)
 retention = st.builds(RetentionEntry, log_ms_max=bounds, log_bytes_max=bounds)
 systems = st.builds(
@@ -53,7 +59,18 @@ files = st.builds(
     DirectoryFile,
     systems=several(systems),
     partners=several(partners),
-    message_types=several(st.builds(MessageTypeEntry, name=texts, key=st.just("#"), body=st.just("any"))),
+    event_types=several(st.builds(EventTypeEntry, name=texts, supertype=st.none() | texts)),
+    message_types=several(
+        st.builds(
+            MessageTypeEntry,
+            name=texts,
+            key=texts,
+            body=st.just("any") | st.dictionaries(texts, values),
+            places=st.dictionaries(texts, texts),
+            actions=several(texts),
+            source=st.sampled_from(["events", "faces", "users", None]),
+        )
+    ),
     services=several(
         st.builds(ServiceEntry, name=texts, secret=st.none(), subscribe=several(texts), publish=several(texts))
     ),

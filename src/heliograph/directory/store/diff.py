@@ -11,8 +11,11 @@ from msgspec import Struct
 Entity: TypeAlias = Mapping[str, Any]
 Action: TypeAlias = Literal["add", "change", "remove"]
 
+#: Of a value; a schema is longer, and the file has it.
+_SHOWN_CHARACTERS_MAX = 500
+
 _SIGNS: dict[Action, str] = {"add": "+", "change": "~", "remove": "-"}
-_KINDS = ("message type", "system", "partner", "account", "service", "operator", "credential")
+_KINDS = ("event type", "message type", "system", "partner", "account", "service", "operator", "credential")
 
 
 class Change(Struct, frozen=True):
@@ -73,4 +76,5 @@ def compare(old: Mapping[tuple[str, Any], Entity], new: Mapping[tuple[str, Any],
 
 
 def _shown(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _SHOWN_CHARACTERS_MAX else f"{text[:_SHOWN_CHARACTERS_MAX]}… ({len(text)} characters)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from heliograph.directory.file import DirectoryFile, PartnerEntry, SystemEntry
+from heliograph.directory.file import DirectoryFile, MessageTypeEntry, PartnerEntry, SystemEntry
 from heliograph.directory.store.diff import Entity
 
 EntityKey = tuple[str, Any]
@@ -17,8 +17,10 @@ def entities_of(file: DirectoryFile) -> dict[EntityKey, Entity]:
 
 
 def _entities(file: DirectoryFile) -> Iterator[tuple[EntityKey, Entity]]:
+    for event_type in file.event_types:
+        yield ("event type", event_type.name), {"supertype": event_type.supertype}
     for message_type in file.message_types:
-        yield ("message type", message_type.name), {"key": message_type.key, "body": message_type.body}
+        yield ("message type", message_type.name), _message_type(message_type)
     for system in file.systems:
         yield ("system", system.name), _system(system)
     for partner in file.partners:
@@ -31,6 +33,16 @@ def _entities(file: DirectoryFile) -> Iterator[tuple[EntityKey, Entity]]:
         yield ("service", service.name), rights
     for operator in file.operators or ():
         yield ("operator", operator.name), {}
+
+
+def _message_type(entry: MessageTypeEntry) -> Entity:
+    return {
+        "key": entry.key,
+        "body": entry.body,
+        "places": dict(sorted(entry.places.items())),
+        "actions": list(entry.actions),
+        "from": entry.source,
+    }
 
 
 def _system(system: SystemEntry) -> Entity:

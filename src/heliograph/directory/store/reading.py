@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
@@ -12,6 +13,7 @@ from sqlalchemy import Connection, select
 from heliograph.directory.file import (
     AccountEntry,
     DirectoryFile,
+    EventTypeEntry,
     GrantEntry,
     MessageTypeEntry,
     OperatorEntry,
@@ -50,8 +52,19 @@ def read_file(connection: Connection) -> DirectoryFile:
     return DirectoryFile(
         systems=tuple(_systems(connection)),
         partners=tuple(_partners(connection)),
+        event_types=tuple(
+            EventTypeEntry(name=row.name, supertype=row.supertype)
+            for row in connection.execute(select(t.event_types).order_by(t.event_types.c.name))
+        ),
         message_types=tuple(
-            MessageTypeEntry(name=row.name, key=row.key, body=row.body)
+            MessageTypeEntry(
+                name=row.name,
+                key=row.key,
+                body=row.body,
+                places=json.loads(row.places),
+                actions=tuple(json.loads(row.actions)),
+                source=row.source,
+            )
             for row in connection.execute(select(t.message_types).order_by(t.message_types.c.name))
         ),
         services=tuple(_services(connection)),

@@ -199,6 +199,7 @@ class DirectoryStore:
         together = DirectoryFile(
             systems=wanted.systems,
             partners=wanted.partners,
+            event_types=wanted.event_types,
             message_types=wanted.message_types,
             services=wanted.services,
             operators=stored.operators,

@@ -67,13 +67,25 @@ partners = Table(
     UniqueConstraint("id"),
 )
 
-#: The operator's own (free) message types; the built-in ones are in the catalogue.
+#: The operator's own event types; the built-in ones are in the catalogue.  supertype: of either, or null for a root.
+event_types = Table(
+    "event_types",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("supertype", Text, nullable=True),
+)
+
+#: The operator's own message types; the built-in ones are in the catalogue.  body: ``any``, or a JSON Schema.
+#: places, actions: JSON.  source: what is posted that is told in it too, or null.
 message_types = Table(
     "message_types",
     metadata,
     Column("name", Text, primary_key=True),
     Column("key", Text, nullable=False),
     Column("body", Text, nullable=False),
+    Column("places", Text, nullable=False),
+    Column("actions", Text, nullable=False),
+    Column("source", Text, nullable=True),
 )
 
 #: A message type switched on for a system, and its own retention, if any.

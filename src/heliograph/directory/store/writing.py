@@ -6,6 +6,7 @@ what comes.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -35,7 +36,7 @@ def write_entities(connection: Connection, changes: Sequence[Change]) -> None:
     _insert(connection, t.principals, ({"kind": each.kind, "login": _login(each)} for each in added))
     if any(change.kind == "partner" for change in added):
         _insert_partners(connection, added)
-    _write_message_types(connection, changes)
+    _write_types(connection, changes)
     ids = principal_ids(connection)
     _write_exchanges(connection, changes, ids)
     _write_partners(connection, changes, ids)
@@ -90,6 +91,7 @@ def _remove(connection: Connection, changes: Sequence[Change], ids: dict[EntityK
     for kind in _PRINCIPALS:
         _delete(connection, t.principals, "id", [ids[kind, key] for key in old(kind, changed=False)])
     _delete(connection, t.message_types, "name", old("message type", changed=True))
+    _delete(connection, t.event_types, "name", old("event type", changed=True))
 
 
 def _login(change: Change) -> Any:
@@ -105,11 +107,21 @@ def _insert_partners(connection: Connection, added: Iterable[Change]) -> None:
     _insert(connection, t.partners, rows)
 
 
-def _write_message_types(connection: Connection, changes: Iterable[Change]) -> None:
-    rows = (
-        {"name": each.key, "key": after["key"], "body": after["body"]} for each, after in _kept(changes, "message type")
+def _write_types(connection: Connection, changes: Iterable[Change]) -> None:
+    event_types = ({"name": each.key, "supertype": after["supertype"]} for each, after in _kept(changes, "event type"))
+    _insert(connection, t.event_types, event_types)
+    message_types = (
+        {
+            "name": each.key,
+            "key": after["key"],
+            "body": after["body"] if isinstance(after["body"], str) else json.dumps(after["body"]),
+            "places": json.dumps(after["places"]),
+            "actions": json.dumps(after["actions"]),
+            "source": after["from"],
+        }
+        for each, after in _kept(changes, "message type")
     )
-    _insert(connection, t.message_types, rows)
+    _insert(connection, t.message_types, message_types)
 
 
 def _write_exchanges(connection: Connection, changes: Iterable[Change], ids: dict[EntityKey, int]) -> None:

@@ -8,10 +8,12 @@
 ``ingest``       POST of events, faces and users
 ``batch``        the outcome of each item of a batch
 ``lines``        NDJSON, cut into lines
+``bodies``       JSON bodies as they are described, to the letter
 ``shapes``       what is sent and answered for the directory
 ``edits``        changes of the directory file that requests ask for
 ``answers``      what their handlers share
 ``page``         lists in pages, by ``Link``
 ``systems`` ``partners`` ``accounts`` ``services`` ``operators`` ``message_types`` ``credentials`` ``audit``
+``event_types``  the operator's own
 ``description``  /openapi.json, and /docs made of it
 """

@@ -16,6 +16,7 @@ from heliograph.server.http import (
     audit,
     credentials,
     description,
+    event_types,
     ingest,
     message_types,
     operators,
@@ -24,10 +25,11 @@ from heliograph.server.http import (
     systems,
 )
 from heliograph.server.http.api import Api
+from heliograph.server.http.bodies import strict_body
 from heliograph.server.http.callers import json_only, operators_only
 from heliograph.server.http.problem import on_error, on_fault, on_http_error, on_timeout
 
-_ADMINISTRATION = (systems, partners, accounts, services, operators, message_types, credentials, audit)
+_ADMINISTRATION = (systems, partners, accounts, services, operators, event_types, message_types, credentials, audit)
 
 
 def described() -> list[Any]:
@@ -37,6 +39,7 @@ def described() -> list[Any]:
             "",
             route_handlers=room.HANDLERS,
             guards=[operators_only, json_only],
+            before_request=strict_body,
             tags=[room.__name__.rpartition(".")[2]],
             security=[{"operator": []}],
         )

@@ -10,10 +10,11 @@ from msgspec.structs import replace
 
 from heliograph.directory.fault import DirectoryFault
 from heliograph.directory.file import DirectoryFile
-from heliograph.server.http.problem import Refused, pointer_of
+from heliograph.server.http.problem import Refused, joined, pointer_of
 
 #: The tables of the file, and what names an entry of each.
-_KEYS = {"systems": "name", "partners": "id", "services": "name", "operators": "name", "message_types": "name"}
+_KEYS = {"systems": "name", "partners": "id", "services": "name", "operators": "name",
+         "message_types": "name", "event_types": "name"}  # fmt: skip
 
 #: From what is there (None: nothing) to what shall be there (None: nothing).
 Change = Callable[[Any], Any]
@@ -46,13 +47,18 @@ class Edit:
 
     def refused(self, fault: DirectoryFault) -> Refused:
         """422 where what was sent does not fit; 409 where something else would not fit any more."""
-        place = fault.place
-        if place == self._place or place.startswith(f"{self._place}."):
-            place = re.sub(r"^accounts\[\d+\]\.?", "", place.removeprefix(self._place).removeprefix("."))
-            shown = f"{place}: {fault.sentences}" if place else fault.sentences
-            pointers = None if self._by_path else {pointer_of(place): fault.sentences}
-            return Refused(422, "Invalid request", fault.sentences if self._by_path else shown, pointers)
-        return Refused(409, "Conflict", f"{self._named(place)}: {fault.sentences}")
+        own = [each for each in (fault, *fault.further) if f"{each.place}.".startswith(f"{self._place}.")]
+        if not own:
+            return Refused(409, "Conflict", f"{self._named(fault.place)}: {fault.sentences}")
+        if self._by_path:
+            return Refused(422, "Invalid request", own[0].sentences)
+        faults = [(self._within(each.place), each.sentences) for each in own]
+        shown = " ".join(f"{place}: {sentences}" if place else sentences for place, sentences in faults)
+        return Refused(422, "Invalid request", shown, joined((pointer_of(place), what) for place, what in faults))
+
+    def _within(self, place: str) -> str:
+        """The part that leads through what was sent."""
+        return re.sub(r"^accounts\[\d+\]\.?", "", place.removeprefix(self._place).removeprefix("."))
 
     def _named(self, place: str) -> str:
         """``partners[2].email`` as people know it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+_BLANKS = b" \t\r"
 
 
 class Lines:
@@ -16,29 +16,36 @@ class Lines:
     def __init__(self, bytes_max: int) -> None:
         self._bytes_max = bytes_max
         self._held = bytearray()
-        self._passing = False
+        self._passing = False  # the rest of a line that was too long
 
-    def feed(self, octets: bytes) -> Iterator[bytes | None]:
+    def feed(self, octets: bytes) -> list[bytes | None]:
         """The lines that ``octets`` complete."""
-        *whole, rest = octets.split(b"\n")
-        for piece in whole:
-            yield from self._hold(piece)
-            yield from self.end()
-        yield from self._hold(rest)
+        first, *whole = octets.split(b"\n")
+        if not whole:
+            return self._hold(first)
+        rest = whole.pop()
+        lines = [*self._hold(first), *self.end()]
+        if len(octets) <= self._bytes_max:  # so none of them is too long
+            lines += [line for piece in whole if (line := piece.strip(_BLANKS))]
+        else:
+            for piece in whole:
+                lines += [*self._hold(piece), *self.end()]
+        return lines + self._hold(rest)
 
-    def end(self) -> Iterator[bytes]:
+    def end(self) -> list[bytes | None]:
         """The line that is held, if any."""
-        line = bytes(self._held).strip(b" \t\r")
+        line = bytes(self._held).strip(_BLANKS)
         self._held.clear()
-        passing, self._passing = self._passing, False
-        if line and not passing:
-            yield line
+        self._passing = False
+        return [line] if line else []
 
-    def _hold(self, piece: bytes) -> Iterator[None]:
+    def _hold(self, piece: bytes) -> list[bytes | None]:
+        """None, where the line becomes too long by this."""
         if self._passing:
-            return
+            return []
         self._held += piece
         if len(self._held) > self._bytes_max:
             self._held.clear()
             self._passing = True
-            yield None
+            return [None]
+        return []

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from litestar import Request, Response, delete, get, post
+from litestar import Request, Response, delete, get, post, put
 from litestar.params import FromPath, JSONBody
 
 from heliograph.directory.file import MessageTypeEntry
 from heliograph.server.http.answers import api_of, caller_of, created
-from heliograph.server.http.edits import Edit, made, removed
+from heliograph.server.http.edits import Edit, changed, made, removed, there
 from heliograph.server.http.page import After, Limit, page
+from heliograph.server.http.shapes import MessageTypeChange
 
 HttpRequest = Request[Any, Any, Any]
 
@@ -32,6 +33,29 @@ async def make_message_type(request: HttpRequest, data: JSONBody[MessageTypeEntr
     return created(f"/message-types/{data.name}", data)
 
 
+@get("/message-types/{message_type:str}", summary="Show a message type")
+async def show_message_type(request: HttpRequest, message_type: FromPath[str]) -> MessageTypeEntry:
+    """With its schema."""
+    file = await api_of(request).ask(lambda store: store.export())
+    found: MessageTypeEntry = there(
+        next((each for each in file.message_types if each.name == message_type), None),
+        f"message type {message_type!r} of your own",
+    )
+    return found
+
+
+@put("/message-types/{message_type:str}", summary="Change a message type")
+async def change_message_type(
+    request: HttpRequest, message_type: FromPath[str], data: JSONBody[MessageTypeChange]
+) -> MessageTypeEntry:
+    """What is sent replaces what is there; the next event is judged by it. What is stored stays as it was."""
+    entry = data.entry(message_type)
+    fields = {name: getattr(entry, name) for name in ("key", "body", "places", "actions", "source")}
+    change = changed(f"message type {message_type!r}", **fields)
+    await api_of(request).edit(Edit("message_types", message_type, change), caller_of(request))
+    return entry
+
+
 @delete("/message-types/{message_type:str}", summary="Remove a message type")
 async def remove_message_type(request: HttpRequest, message_type: FromPath[str]) -> None:
     """It must be switched off everywhere before."""
@@ -39,4 +63,4 @@ async def remove_message_type(request: HttpRequest, message_type: FromPath[str])
     await api_of(request).edit(edit, caller_of(request))
 
 
-HANDLERS = [list_message_types, make_message_type, remove_message_type]
+HANDLERS = [list_message_types, make_message_type, show_message_type, change_message_type, remove_message_type]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -14,6 +15,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from msgspec import UNSET, Struct, UnsetType
 
+from heliograph.catalog.faults import below
 from heliograph.directory.fault import DirectoryFault
 from heliograph.errors import BodyError, HeliographError, LoginError, SettingsError
 
@@ -75,17 +77,35 @@ def problem_of(error: HeliographError) -> Problem:
             "What came is missing, wrong, or no longer valid.",
         )
     if isinstance(error, BodyError):
-        return problem(error.status, error.message, error.detail, {error.pointer: error.detail})
+        return problem(
+            error.status, error.message, _with_others(error.detail, len(error.further)), joined(error.faults)
+        )
     if isinstance(error, DirectoryFault):
-        pointer = pointer_of(error.place)
-        return problem(422, "Invalid request", f"{error.place}: {error.sentences}", {pointer: error.sentences})
+        shown = _with_others(f"{error.place}: {error.sentences}", len(error.further))
+        faults = joined((pointer_of(each.place), each.sentences) for each in (error, *error.further))
+        return problem(422, "Invalid request", shown, faults)
     status = 422 if isinstance(error, SettingsError) else error.status
     return problem(status, error.message, error.detail)
 
 
+def joined(faults: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """What is wrong by pointer."""
+    found: dict[str, str] = {}
+    for pointer, what in faults:
+        found[pointer] = f"{found[pointer]} {what}" if pointer in found else what
+    return found
+
+
+def _with_others(detail: str, others: int) -> str:
+    return f"{detail} And {others} more, see errors." if others else detail
+
+
 def pointer_of(place: str) -> str:
-    """``grants[0].message_types[1]`` as a JSON pointer."""
-    return "".join(f"/{step}" for step in re.findall(r"[^.\[\]]+", place))
+    """``grants[0].message_types[1]`` as a JSON pointer; a name in quotation marks is one step."""
+    pointer = ""
+    for quoted, step in re.findall(r'("(?:[^"\\]|\\.)*")|([^.\[\]]+)', place):
+        pointer = below(pointer, json.loads(quoted) if quoted else step)
+    return pointer
 
 
 def respond(found: Problem, headers: Mapping[str, str] | None = None) -> Response[bytes]:
@@ -125,30 +145,8 @@ def on_fault(request: Request[Any, Any, Any], error: Exception) -> Response[byte
     return respond(problem(500, "Internal Server Error", "The fault is ours, and is in the server's log."))
 
 
-#: A fault of an object that is one of its fields', in msgspec's words; and what to say of the field.
-_OF_A_FIELD = (
-    (re.compile(r"Object missing required field `(.*)`"), "It is missing."),
-    (re.compile(r"Object contains unknown field `(.*)`"), "There is no such field."),
-)
-
-
 def _validation(error: ValidationException) -> Problem:
-    faults: dict[str, str] = {}
-    others: list[str] = []
-    for each in error.extra if isinstance(error.extra, list) else ():
-        key, message = str(each.get("key", "")), str(each.get("message", ""))
-        if each.get("source") != "body":
-            others.append(f"{key}: {message}.")
-            continue
-        pointer = pointer_of("" if key == "data" else key)
-        for pattern, what in _OF_A_FIELD:
-            if found := pattern.fullmatch(message):
-                pointer, message = f"{pointer}/{_escaped(found[1])}", what
-        faults[pointer] = message.removesuffix(".") + "."
-    shown = " ".join([*others, *(f"{pointer or 'The body'}: {what}" for pointer, what in faults.items())])
-    return problem(422, "Invalid request", shown or f"{error.detail}.", faults)
-
-
-def _escaped(name: str) -> str:
-    """RFC 6901 section 3."""
-    return name.replace("~", "~0").replace("/", "~1")
+    """Of the path, the query or a header; a body was looked at before, see ``bodies``."""
+    extra = error.extra if isinstance(error.extra, list) else ()
+    shown = " ".join(f"{each.get('key', 'The body')}: {each.get('message', '')}." for each in extra)
+    return problem(422, "Invalid request", shown or f"{error.detail}.")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
-from heliograph.directory.file import RetentionEntry
+from heliograph.directory.file import MessageTypeEntry, RetentionEntry
 
 Id = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
@@ -80,6 +80,28 @@ class ServiceShape(ServiceChange, frozen=True, forbid_unknown_fields=True, kw_on
     """A program of the operator's own."""
 
     name: str
+
+
+class EventTypeChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a PUT replaces.  ``supertype``: null for a root."""
+
+    supertype: str | None = None
+
+
+class MessageTypeChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a PUT replaces; see ``MessageTypeEntry``."""
+
+    key: str
+    body: str | dict[str, Any]
+    places: dict[str, str] = {}
+    actions: tuple[str, ...] = ()
+    source: Literal["events", "faces", "users"] | None = field(name="from", default=None)
+
+    def entry(self, name: str) -> MessageTypeEntry:
+        """The whole of it."""
+        return MessageTypeEntry(
+            name=name, key=self.key, body=self.body, places=self.places, actions=self.actions, source=self.source
+        )
 
 
 class Named(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

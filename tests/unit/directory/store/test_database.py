@@ -17,8 +17,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
+from heliograph.directory.file import MessageTypeEntry
 from heliograph.directory.secret import Secret
 from heliograph.directory.store import database
+from heliograph.directory.store.migrations import upgrade
 from heliograph.directory.store.store import DirectoryStore
 from heliograph.directory.store.tables import metadata
 from heliograph.errors import ServerError, SettingsError
@@ -53,6 +55,17 @@ def test_the_migrations_make_the_tables_of_the_source(store: DirectoryStore):
 def test_migrating_again_changes_nothing(store: DirectoryStore):
     store.migrate()
     assert store.revision() == 0
+
+
+def test_message_types_of_the_first_version_stay_as_they_were(url: Secret):
+    engine = database.connect(url, Limits())
+    upgrade(engine, "0001")
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO message_types (name, key, body) VALUES ('raw', '#', 'any')"))
+    engine.dispose()
+    store = DirectoryStore.open(url, Limits())
+    assert store.export().message_types == (MessageTypeEntry(name="raw", key="#", body="any"),)
+    store.close()
 
 
 def test_two_nodes_may_start_at_once(url: Secret):

@@ -59,6 +59,18 @@ name = "archiver"
 secret = "service-secret"
 subscribe = ["/exchange/acme_event_full_v24/#", "/exchange/acme_raw/a.*"]
 publish = ["/exchange/acme_raw/#"]
+[[event_types]]
+name = "truckDetected"
+supertype = "vehicleDetected"
+[[event_types]]
+name = "vehicleDetected"
+[[message_types]]
+name = "event_full_v25"
+key = "{{partner}}.{{account}}.{{action}}.{{event_types}}"
+from = "events"
+actions = ["update", "create"]
+places = {{ event_types = "/type", account = "/source/accountId", action = "/a~1b" }}
+body = '''{{"type": "object", "properties": {{"no": {{"const": null}}, "half": {{"const": 0.5}}}}}}'''
 [[operators]]
 name = "ann"
 token = "{TOKEN}"

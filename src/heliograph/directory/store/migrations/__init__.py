@@ -16,7 +16,7 @@ _LOCK = 0x48454C494F
 _HEAD = max(path.name for path in (Path(__file__).parent / "versions").glob("v*.py"))[1:5]
 
 
-def upgrade(engine: Engine) -> None:
+def upgrade(engine: Engine, step: str = "head") -> None:
     """Bring the tables to this version, in one transaction.  Of several nodes one does it, the others wait."""
     if _revision(engine) == _HEAD:
         return
@@ -31,7 +31,7 @@ def upgrade(engine: Engine) -> None:
             connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
         config.attributes["connection"] = connection
         try:
-            command.upgrade(config, "head")
+            command.upgrade(config, step)
         except CommandError:
             raise SettingsError(
                 "Bad directory", "its tables are of a newer version of heliograph. Start that version, or a newer one."

@@ -1,0 +1,42 @@
+"""JSON bodies as they are described, to the letter: a number in quotation marks is no number.
+
+Litestar converts what comes, since it does the same for paths and queries.  So a body is looked at before.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any
+
+import msgspec
+from litestar import Request
+from litestar.types import Empty
+
+from heliograph.catalog.faults import FAULTS_MAX, MISSING, UNKNOWN, Fault, faults_of
+from heliograph.server.http.problem import Refused, joined
+
+_WORDS = {MISSING: "It is missing.", UNKNOWN: "There is no such field."}
+
+
+async def strict_body(request: Request[Any, Any, Any]) -> None:
+    """What runs before a handler: 422 with each field that is not as the handler says."""
+    field = request.route_handler.parsed_data_field
+    if field is None or field.annotation is Empty:
+        return
+    check_body(await request.body(), field.annotation)
+
+
+def check_body(octets: bytes, kind: Any) -> None:
+    """``octets`` must be JSON for a ``kind``; Refused with the pointer of each fault."""
+    try:
+        value = msgspec.json.decode(octets)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
+        raise Refused(400, "Bad Request", f"The body is not valid JSON: {fault}.") from None
+    faults = joined((each.pointer, _told(each)) for each in islice(faults_of(value, kind), FAULTS_MAX))
+    if faults:
+        shown = " ".join(f"{pointer or 'The body'}: {what}" for pointer, what in faults.items())
+        raise Refused(422, "Invalid request", shown, faults)
+
+
+def _told(fault: Fault) -> str:
+    return _WORDS.get(fault.text) or f"{fault.text.removesuffix('.')}."
