@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from msgspec import Struct
 
@@ -69,6 +69,17 @@ class Publish(Protocol):
 
         ServerError while the engine cannot store anything.
         """
+
+
+class Retention(NamedTuple):
+    """How much of an exchange's history is kept: until it is ``age_ms`` old, or more than ``size_bytes`` in all,
+    whichever comes first.  None: as ``Limits`` says."""
+
+    age_ms: int | None = None
+    size_bytes: int | None = None
+
+
+AS_LIMITED = Retention()
 
 
 class Binding(Struct, frozen=True):
@@ -177,8 +188,8 @@ class Engine(Protocol):
     def congested(self) -> bool:
         """Whether more is published than can be stored: publishers should not be read from."""
 
-    def declare(self, exchange: str) -> Publish:
-        """Make ``exchange`` exist, if it does not; what publishes to it."""
+    def declare(self, exchange: str, retention: Retention = AS_LIMITED) -> Publish:
+        """Make ``exchange`` exist, if it does not; what publishes to it.  ``retention`` holds from now on."""
 
     async def opened(self) -> None:
         """Wait until all that was declared can be published to; before ``start`` that is ``start``'s to see to."""

@@ -17,7 +17,7 @@ from heliograph.engine.embedded.log.draft import Block
 from heliograph.engine.embedded.log.log import Batch, Log
 from heliograph.engine.embedded.page import Page
 from heliograph.engine.embedded.routes import Routes
-from heliograph.engine.interface import Confirm, Envelope, Event, Start, StartAt
+from heliograph.engine.interface import Confirm, Envelope, Event, Retention, Start, StartAt
 from heliograph.errors import HeliographError, ServerError
 
 if TYPE_CHECKING:
@@ -209,6 +209,10 @@ class Exchange:
     def size_bytes(self) -> int:
         """Octets on disk."""
         return self._log.size_bytes
+
+    def keep(self, retention: Retention) -> None:
+        """Keep so much from now on."""
+        self._log.keep(retention)
 
     def retain(self, now_ms: int, pinned_offset: int | None, excess_bytes: int = 0) -> None:
         """Let go of what is older or larger than is to be kept, but of nothing from ``pinned_offset`` on.

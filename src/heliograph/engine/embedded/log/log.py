@@ -15,7 +15,6 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple
 from urllib.parse import quote
 
 import structlog
@@ -35,7 +34,7 @@ from heliograph.engine.embedded.log.store import Store
 from heliograph.engine.embedded.log.tail import Tail, Written
 from heliograph.engine.embedded.log.upkeep import check, quarantine, remove, write_index
 from heliograph.engine.embedded.log.walk import Hole, Window
-from heliograph.engine.interface import Event
+from heliograph.engine.interface import AS_LIMITED, Event, Retention
 from heliograph.errors import ServerError, SettingsError
 from heliograph.limits import Limits
 
@@ -44,13 +43,6 @@ logger = structlog.get_logger("heliograph.log")
 _NAME_BYTES_MAX = 200
 #: Reads that may fail in a row before what cannot be read is given up.
 _READ_TRIES = 8
-
-
-class Retention(NamedTuple):
-    """What a log keeps at least until: ``age_ms`` since receipt, or ``size_bytes`` in all, whichever is first."""
-
-    age_ms: int
-    size_bytes: int
 
 
 class Batch:
@@ -92,7 +84,6 @@ class Log:
         self._handed_over = 0  # of these
         self.jobs: deque[Callable[[], None]] = deque()  # for the writer's thread
         self.roll_wanted = False  #: for the writer: the active segment is to be full
-        self.retention = Retention(limits.log_ms_max, limits.log_bytes_max)
         self._store = store
         self._limits = limits
         self._damages = Damages(name, limits.damages_max, self._keep)
@@ -106,6 +97,7 @@ class Log:
         self.reserved_offset = opened.next_offset
         self.draft = Draft(name, opened.next_offset)
         self.tail = Tail(store, self.directory, limits, opened)
+        self.keep(AS_LIMITED)
         if opened.cut:
             end = self._segments[-1]
             logger.warning("torn tail", exchange=name, file=end.path, position=end.end, octets=opened.cut)
@@ -307,19 +299,25 @@ class Log:
         """Have the index of a full segment written."""
         self.jobs.append(partial(write_index, self._store, segment, segment.encode_index()))
 
+    def keep(self, retention: Retention) -> None:
+        """What ``retain`` goes by from now on; the writer cuts the segments to it."""
+        limits, (age_ms, size_bytes) = self._limits, retention
+        self._age_ms = limits.log_ms_max if age_ms is None else age_ms
+        self._size_max = limits.log_bytes_max if size_bytes is None else size_bytes
+        self.tail.cut_for(self._age_ms, self._size_max)
+
     def retain(self, now_ms: int, pinned_offset: int | None = None) -> None:
         """Remove what is too old or too much, whole segments at a time, never the active one.
 
         ``pinned_offset``: this offset and those after it are kept; None if nobody needs any.
         """
         size = self.size_bytes
-        age_ms, size_max = self.retention
         keep = len(self._segments) - 1
         count = 0
         for segment in self._segments[: max(0, keep)]:
             if pinned_offset is not None and segment.last_offset >= pinned_offset:
                 break
-            if size <= size_max and segment.received_max > now_ms - age_ms:
+            if size <= self._size_max and segment.received_max > now_ms - self._age_ms:
                 break
             size -= segment.end
             count += 1
@@ -327,7 +325,7 @@ class Log:
             file, segment.file = segment.file, None
             self.jobs.append(partial(remove, self._store, segment, file))
         self._window.forget()
-        if count == keep and pinned_offset is None and self._segments[keep].received_max <= now_ms - age_ms:
+        if count == keep and pinned_offset is None and self._segments[keep].received_max <= now_ms - self._age_ms:
             self.roll_wanted = not self._segments[keep].empty
         del self._segments[:count], self._previous[:count]
 

@@ -8,6 +8,7 @@ import structlog
 
 from heliograph.engine.embedded.log.damage import Gap
 from heliograph.engine.embedded.log.log import Batch, Log
+from heliograph.engine.interface import Retention
 from heliograph.errors import ServerError, SettingsError
 from tests.crash.rig import SMALL, Rig
 from tests.crash.stores import FaultyStore
@@ -119,6 +120,15 @@ def test_retention_by_size_removes_whole_segments_and_tells_readers(rig: Rig):
     assert rig.log.first_offset == first
     assert rig.log.read_batch(1) == Gap(1, first - 1, "removed")
     assert not rig.log.damages
+
+
+def test_a_small_retention_makes_small_segments(rig: Rig):
+    rig.log._limits = rig.log.tail._limits = msgspec.structs.replace(SMALL, segment_bytes_max=64 << 20)
+    sizes = []
+    for size_bytes in (1 << 30, 80 << 20, 1):
+        rig.log.keep(Retention(size_bytes=size_bytes))
+        sizes.append(rig.log.tail._segment_bytes)
+    assert sizes == [64 << 20, 10 << 20, 1 << 20]
 
 
 def test_retention_by_age_waits_for_a_pinned_offset(rig: Rig):
