@@ -134,6 +134,66 @@ class Request(Struct, frozen=True):
     durable: Durable | None = None
 
 
+class Missing(NamedTuple):
+    """Offsets that were asked for and are not there any more.  ``reason``: "removed" by retention, or "damaged"."""
+
+    first: int
+    last: int
+    reason: str
+
+
+class Extent(Struct, frozen=True):
+    """What an exchange holds on disk.
+
+    ``first_offset``: none lower is kept.  ``last_offset``, ``oldest_ms``: of the newest event, and the time of
+    receipt of the oldest; None where there are no events.  ``next_offset``: of the event that is published next.
+    """
+
+    events: int
+    size_bytes: int
+    first_offset: int
+    last_offset: int | None
+    next_offset: int
+    oldest_ms: int | None
+
+
+class LookBack(Protocol):
+    """Reading an exchange from some offset backwards.  It holds nothing, so it needs no end."""
+
+    @property
+    def before(self) -> int:
+        """Everything from this offset on was looked at."""
+
+    @property
+    def reached_ms(self) -> int:
+        """Time of receipt of the oldest of that; what was not looked at is older, as far as the clock ran forward."""
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to look at."""
+
+    async def read(self, octets_max: int) -> tuple[list[Event], list[Missing], int]:
+        """The next events that are asked for, the newest first; what is missing; and the octets this has cost.
+
+        Perhaps no events, where ``octets_max`` were spent without finding one.  Others are served meanwhile.
+        """
+
+
+class History(Protocol):
+    """What is stored of one exchange."""
+
+    @property
+    def extent(self) -> Extent:
+        """As of now."""
+
+    def look_back(self, binding: Binding, before: int | None, from_ms: int | None, to_ms: int | None) -> LookBack:
+        """Read what ``binding`` asks for below offset ``before``.
+
+        From the first event that was received at ``from_ms`` or later, and up to, without it, the first that was at
+        ``to_ms``.  ServerError where the log cannot be read.
+        """
+
+
 class Feed(Protocol):
     """The engine's end of one subscription.
 
@@ -208,6 +268,9 @@ class Engine(Protocol):
         ``confirm`` is called later, never at once: when a durable subscription will be there after a crash.
         Raises ClientError where a durable subscription of that name has another binding.
         """
+
+    def history(self, exchange: str) -> History:
+        """What is stored of a declared exchange."""
 
     def delete(self, durable: Durable, confirm: Confirm | None = None) -> None:
         """Forget a durable subscription and what it had not settled.  ClientError where there is none."""

@@ -19,7 +19,7 @@ from heliograph.engine.embedded.log.log import Log
 from heliograph.engine.embedded.log.store import Store
 from heliograph.engine.embedded.log.writer import LogWriter
 from heliograph.engine.embedded.transient_feed import TransientFeed
-from heliograph.engine.interface import AS_LIMITED, Confirm, Durable, Feed, Publish, Request, Retention
+from heliograph.engine.interface import AS_LIMITED, Confirm, Durable, Feed, History, Publish, Request, Retention
 from heliograph.errors import AccessError, HeliographError, LimitError, ServerError
 from heliograph.limits import Limits
 
@@ -140,6 +140,10 @@ class EmbeddedEngine:
         if confirm is not None:
             self.store(subscription, confirm)
         return feed
+
+    def history(self, exchange: str) -> History:
+        """See ``Engine``."""
+        return self._exchanges[exchange]
 
     def delete(self, durable: Durable, confirm: Confirm | None = None) -> None:
         """See ``Engine``."""

@@ -7,7 +7,8 @@ import pytest
 import structlog
 
 from heliograph.engine.embedded.log.damage import Gap
-from heliograph.engine.embedded.log.log import Batch, Log
+from heliograph.engine.embedded.log.log import Log
+from heliograph.engine.embedded.log.stored import Batch
 from heliograph.engine.interface import Retention
 from heliograph.errors import ServerError, SettingsError
 from tests.crash.rig import SMALL, Rig
@@ -81,6 +82,34 @@ def test_a_batch_that_is_skipped_costs_no_body(rig: Rig):
     rig.store.judge = lambda operation, path: read.append(path) if operation == "read" else None
     assert batch_at(rig, 1).keys == ("a",)
     assert len(read) == 1
+
+
+def test_a_log_is_read_backwards_as_it_is_read_forwards(rig: Rig):
+    for number in range(200):
+        commit(rig, *(f"{number}.{place}" for place in range(1 + number % 3)), body=bytes(number), skip=number % 5)
+    forwards = rig.read()
+    assert list(rig.read_back()) == list(reversed(forwards))
+    assert len(forwards) > 300
+    rig.log.retain(rig.now_ms)
+    assert rig.log.first_offset > 1
+    assert list(rig.read_back()) == list(reversed(rig.read()))
+    assert rig.log.read_before(rig.log.first_offset) is None
+    assert not rig.gaps
+
+
+def test_events_are_counted_over_restarts_and_removal(rig: Rig):
+    assert (rig.log.event_count, rig.log.oldest_ms) == (0, None)
+    for number in range(40):
+        commit(rig, "a", "b", body=bytes(300), skip=number % 2)
+    assert rig.log.event_count == 80
+    assert rig.log.oldest_ms == rig.appended[1][3]
+    rig.log.retain(rig.now_ms)
+    kept = rig.read()
+    assert rig.log.event_count == len(kept) < 80
+    assert rig.log.oldest_ms == min(event.received_ms for event in kept.values())
+    rig.stop()
+    rig.open()
+    assert rig.log.event_count == len(kept)
 
 
 def test_times_find_the_first_offset_at_or_after(rig: Rig):
