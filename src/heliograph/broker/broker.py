@@ -9,7 +9,7 @@ from heliograph.broker.publisher import Publisher
 from heliograph.broker.subscription import AckMode, Subscription
 from heliograph.directory.directory import Directory, Exchange
 from heliograph.directory.principal import Principal
-from heliograph.engine.interface import Confirm, Durable, Engine, Publish, Request, Retention, Start
+from heliograph.engine.interface import Confirm, Durable, Engine, History, Publish, Request, Retention, Start
 from heliograph.errors import HeliographError
 from heliograph.limits import Limits
 from heliograph.topic.destination import parse_destination
@@ -62,6 +62,10 @@ class Broker:
         request = Request(binding(self.directory, principal, where, pattern), start, durable)
         feed = self._engine.subscribe(request, wake, ended, confirm)
         return Subscription(feed, request.binding, ack_mode, prefetch_count, self._limits)
+
+    def history(self, exchange: str) -> History:
+        """What is stored of an exchange of the directory; whether one may see it is for the caller to know."""
+        return self._engine.history(exchange)
 
     async def prepare(self, directory: Directory) -> None:
         """Have the exchanges that are new in ``directory`` ready; nobody can use them yet.

@@ -134,6 +134,15 @@ class Request(Struct, frozen=True):
     durable: Durable | None = None
 
 
+class Lag(Struct, frozen=True):
+    """What waits for a subscription: ``known`` events, and of the next ``unread`` offsets of the log, from ``position``
+    on, those that it asks for: they were not looked at yet."""
+
+    known: int
+    position: int = 0
+    unread: int = 0
+
+
 class Missing(NamedTuple):
     """Offsets that were asked for and are not there any more.  ``reason``: "removed" by retention, or "damaged"."""
 
@@ -211,6 +220,10 @@ class Feed(Protocol):
     @property
     def replayed_before(self) -> int:
         """Events with a lower offset come from history."""
+
+    @property
+    def lag(self) -> Lag:
+        """What waits; shared with the other consumers, where there are some."""
 
     def take_gap(self) -> tuple[int, int] | None:
         """First and last offset of what was asked for and is not there any more; told once."""
