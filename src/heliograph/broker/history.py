@@ -87,8 +87,8 @@ class History:
                 event = track.found.popleft()
                 events.append(event)
                 room -= len(event.body)
-            elif left > 0:
-                left -= await track.read(left)
+            elif left > 0 or not track.was_read:  # so that each page comes further than the one before
+                left -= await track.read(max(1, left))
             else:
                 break
         missing = [(each.exchange, gap) for each in tracks for gap in each.missing()]
@@ -113,11 +113,12 @@ class History:
 
 
 class _Track:
-    """One exchange of a page.  ``found``: read and not taken yet, the newest first."""
+    """One exchange of a page.  ``found``: read and not taken yet, the newest first; ``was_read``: at least once."""
 
     def __init__(self, exchange: str, look: LookBack) -> None:
         self.exchange = exchange
         self.found: deque[Event] = deque()
+        self.was_read = False
         self._look = look
         self._missing: list[Missing] = []
 
@@ -142,6 +143,7 @@ class _Track:
         events, missing, octets = await self._look.read(octets_max)
         self.found.extend(events)
         self._missing += missing
+        self.was_read = True
         return max(1, octets)
 
     def missing(self) -> list[Missing]:
