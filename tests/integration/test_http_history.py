@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from tests.integration.conftest import ACME, ARCHIVER, CONTOSO, NORTHWIND, SERVE, Process, Start, address
 from tests.integration.http_client import Answer, HttpClient
@@ -61,10 +62,22 @@ subscribe = ["/exchange/acme_event_full_v24/*.*.32.#", "/exchange/acme_raw/#"]
 DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.needs_postgresql)]
 
 
+def own_database(url: str, name: str) -> str:
+    """An empty database beside those of other modules; it goes with the server."""
+    name = re.sub(r"\W", "_", name)
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return url.rpartition("/")[0] + f"/{name}"
+
+
 def serve(folder: Path, request: pytest.FixtureRequest, **environment: str) -> tuple[Process, str]:
     """A server with ``DIRECTORY`` on the database of ``request.param``, and the token of its operator."""
     if request.param == "postgresql":
-        environment["HELIOGRAPH_DIRECTORY_URL"] = request.getfixturevalue("postgresql_server")
+        environment["HELIOGRAPH_DIRECTORY_URL"] = own_database(
+            request.getfixturevalue("postgresql_server"), folder.name
+        )
     (folder / "directory.toml").write_text(DIRECTORY, encoding="utf-8")
     adding = Process(["operator", "add", "maria"], folder, environment)
     assert adding.ended() == 0, adding.errors
@@ -383,9 +396,9 @@ def test_a_page_of_large_bodies_is_cut_by_their_size(start: Start, directory: Pa
 
 
 def test_what_retention_has_removed_is_told(start: Start, directory: Path):
-    text = directory.read_text(encoding="utf-8")
+    written = directory.read_text(encoding="utf-8")
     kept = 'message_types = ["event_v24"]\nretention = { event_v24 = { log_bytes_max = 20_000 } }\n'
-    directory.write_text(text.replace('message_types = ["event_v24"]\n', kept, 1), encoding="utf-8")
+    directory.write_text(written.replace('message_types = ["event_v24"]\n', kept, 1), encoding="utf-8")
     process = start(*SERVE, HELIOGRAPH_LIMITS_SEGMENT_BYTES_MAX="4096")
     process.line()
     people = People(process, "")
