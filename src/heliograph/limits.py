@@ -96,6 +96,13 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     page_items_max: int = 200  #: of one answer, as the vendor's Events API
     page_items_default: int = 50
     idempotency_key_bytes_max: int = 255
+    history_exchanges_max: int = 32  #: read for one request; the next page, or the id of an event, names each
+    history_scan_bytes_max: int = 67_108_864  #: of the log, looked at for one page; a batch counts as 4 KiB at least
+    history_page_bytes_max: int = 8_388_608  #: of bodies in one page; it has one event beyond that at most
+    history_reads_max: int = 2  #: pages of one login at once
+    streams_max: int = 512  #: of events over HTTP, in all: half of the connections
+    streams_per_login_max: int = 16
+    stream_beat_ms: int = 15_000  #: after so long without an event a comment is sent, since proxies close after 30 s
 
     # --- the directory's database
     directory_poll_ms: int = 1_000  #: how often a node looks for changes; they are to be seen within 5 s

@@ -11,6 +11,7 @@ from heliograph.engine.embedded.log.committer import Commit, Committer, Fsync, O
 from heliograph.engine.embedded.log.damage import Gap
 from heliograph.engine.embedded.log.journal import Journal
 from heliograph.engine.embedded.log.log import Log
+from heliograph.engine.embedded.log.stored import Batch
 from heliograph.engine.interface import Confirm, Envelope, Event
 from heliograph.errors import HeliographError
 from heliograph.limits import Limits
@@ -167,6 +168,22 @@ class Rig:
             offset = batch.last + 1
         return events
 
+    def read_back(self) -> dict[int, Event]:
+        """As ``read``, from the newest on; gaps are kept in ``gaps``."""
+        events: dict[int, Event] = {}
+        before = self.log.next_offset
+        while (stretch := self.log.read_before(before)) is not None:
+            assert self.log.first_offset <= stretch.begin < before
+            for item in reversed(stretch.items):
+                read = item.events() if isinstance(item, Batch) else item
+                if isinstance(read, list):
+                    events |= {event.offset: event for event in reversed(read) if event.offset < before}
+                else:
+                    self.gaps.append(read)
+            before = stretch.begin
+        assert list(events) == sorted(events, reverse=True)
+        return events
+
     def check_states(self) -> None:
         for key, history in self.states.items():
             assert self.loaded.get(key) in history, f"{key}: {self.loaded.get(key)!r} is older than {history[0]!r}"
@@ -180,6 +197,10 @@ class Rig:
         for offset, event in events.items():
             assert content_of(event) == self.appended[offset]
         assert self.fsync == "interval" or not self.gaps, self.gaps
+        back = self.read_back()
+        assert {offset: content_of(event) for offset, event in back.items()} == {
+            offset: content_of(event) for offset, event in events.items()
+        }
         missing = [offset for offset in self.confirmed if offset >= self.log.first_offset and offset not in events]
         assert not missing, f"confirmed, but lost: {missing}"
         self.confirmed = sorted(events)  # what was once seen stays

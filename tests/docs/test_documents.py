@@ -96,10 +96,11 @@ def leads_somewhere(document: Path, path: str, anchor: str) -> bool:
 # --- the catalogue of errors
 
 #: What no STOMP peer ever sees: settings, files and the database of the operator, the client's own.
-NOT_TOLD = {"errors.py", "directory/build.py", "directory/file.py", "directory/fault.py", "stomp/client_session.py"}
+NOT_TOLD = {"errors.py", "directory/build.py", "directory/file.py", "directory/fault.py", "stomp/client_session.py",
+            "broker/history.py", "broker/selection.py"}  # fmt: skip
 NOT_TOLD_ROOMS = ("client/", "cli/", "directory/store/", "server/http/")
-#: Wrapped into another message before it leaves the catalogue.
-WRAPPED = {"Invalid event type", "Unknown event type"}
+#: Wrapped into another message before it leaves the catalogue, or of HTTP alone.
+WRAPPED = {"Invalid event type", "Unknown event type", "Invalid filter"}
 TYPES = {
     name: kind
     for name, kind in vars(errors).items()

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from heliograph.broker.authorization import binding, renewed
 from heliograph.broker.publisher import Publisher
 from heliograph.broker.subscription import AckMode, Subscription
-from heliograph.directory.directory import Directory
+from heliograph.directory.directory import Directory, Exchange
 from heliograph.directory.principal import Principal
-from heliograph.engine.interface import Confirm, Durable, Engine, Publish, Request, Start
+from heliograph.engine.interface import Confirm, Durable, Engine, History, Publish, Request, Retention, Start
 from heliograph.errors import HeliographError
 from heliograph.limits import Limits
 from heliograph.topic.destination import parse_destination
@@ -24,7 +24,9 @@ class Broker:
         self.directory = directory
         self._limits = limits
         self._publishers: dict[str, Publisher] = {}  # by login; bounded by the directory
-        self._exchanges = {name: engine.declare(name) for name in directory.exchanges}
+        self._exchanges = {
+            name: engine.declare(name, _retention(exchange)) for name, exchange in directory.exchanges.items()
+        }
 
     def publisher(self, principal: Principal) -> Publisher:
         """The publisher of ``principal``, shared by all its connections; it refuses by itself who may not publish."""
@@ -61,13 +63,17 @@ class Broker:
         feed = self._engine.subscribe(request, wake, ended, confirm)
         return Subscription(feed, request.binding, ack_mode, prefetch_count, self._limits)
 
+    def history(self, exchange: str) -> History:
+        """What is stored of an exchange of the directory; whether one may see it is for the caller to know."""
+        return self._engine.history(exchange)
+
     async def prepare(self, directory: Directory) -> None:
         """Have the exchanges that are new in ``directory`` ready; nobody can use them yet.
 
         Raises what the engine does where it cannot make one.
         """
         new = [name for name in directory.exchanges if name not in self._exchanges]
-        made = {name: self._engine.declare(name) for name in new}
+        made = {name: self._engine.declare(name, _retention(directory.exchanges[name])) for name in new}
         if made:
             await self._engine.opened()
             self._exchanges |= made
@@ -77,7 +83,10 @@ class Broker:
 
         Publishers mind it at once; subscriptions are the caller's to ``renew``.
         """
-        self.directory = directory
+        before, self.directory = self.directory.exchanges, directory
+        for name, exchange in directory.exchanges.items():
+            if name not in before or _retention(before[name]) != _retention(exchange):
+                self._engine.declare(name, _retention(exchange))
         for login, publisher in list(self._publishers.items()):
             principal = directory.principals.get(login)
             publisher.replace_directory(directory, principal)
@@ -98,3 +107,7 @@ class Broker:
     def congested(self) -> bool:
         """See ``Engine.congested``."""
         return self._engine.congested
+
+
+def _retention(exchange: Exchange) -> Retention:
+    return Retention(exchange.log_ms_max, exchange.log_bytes_max)

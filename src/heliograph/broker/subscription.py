@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Container
 from enum import Enum
 
-from heliograph.engine.interface import Binding, Confirm, Event, Feed
+from heliograph.engine.interface import Binding, Confirm, Event, Feed, Lag
 from heliograph.errors import ProtocolError
 from heliograph.limits import Limits
 
@@ -108,6 +108,11 @@ class Subscription:
         self._feed.requeue(events)
         if confirm is not None:
             confirm(None)
+
+    @property
+    def lag(self) -> Lag:
+        """What waits."""
+        return self._feed.lag
 
     def widen(self, binding: Binding) -> None:
         """Go on with more rights than before."""

@@ -12,7 +12,7 @@ from heliograph.catalog.body_shape import INVALID_BODY, Place, spoken
 from heliograph.catalog.event_types import BUILT_IN_EVENT_TYPES, EventTypes
 from heliograph.catalog.routing_key import ACTION, EVENT_TYPES, FREE, PARTNER, KeyFields, KeyLayout, constant
 from heliograph.errors import BodyError, DestinationError
-from heliograph.topic.words import quote
+from heliograph.topic.words import HASH, STAR, quote
 
 #: Takes a body that comes with one certain key; raises ``BodyError`` if the two do not go together.
 Verifier = Callable[[bytes], None]
@@ -123,6 +123,34 @@ class MessageType:
             # It can be missing in a body, and then there is but one.
             return self._action(str(implied.get(name, self._layout.actions[0])))
         return str(implied[name])
+
+    @property
+    def is_event(self) -> bool:
+        """Whether its keys tell of an event of some type."""
+        return EVENT_TYPES in self.key_layout
+
+    def pattern(
+        self,
+        partner: int | None = None,
+        account: int | None = None,
+        camera: int | None = None,
+        event_type: str | None = None,
+    ) -> str:
+        """The pattern of all keys that have these words; a type also takes those that descend from it.
+
+        ``DestinationError`` for a word that its keys do not have, and for an event type that is not known.
+        """
+        wanted = {PARTNER: partner, "account": account, "camera": camera, EVENT_TYPES: event_type}
+        given = {name: word for name, word in wanted.items() if word is not None}
+        missing = [name for name in given if name not in self.key_layout]
+        if missing:
+            layout = ".".join(f"{{{name}}}" for name in self.key_layout).replace("{#}", "#")
+            spoken_names = " and ".join(missing).replace("_", " ")
+            raise DestinationError("Invalid filter", f"Keys of {self.name} have no {spoken_names}: they are {layout}.")
+        words = [str(given.get(name, STAR)) for name in self.key_layout if name not in (EVENT_TYPES, HASH)]
+        if event_type is not None:
+            words.append(self._event_types.path(event_type))
+        return ".".join([*words, HASH])
 
     def _path(self, event_type: str) -> str:
         try:

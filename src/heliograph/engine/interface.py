@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from msgspec import Struct
 
@@ -71,6 +71,17 @@ class Publish(Protocol):
         """
 
 
+class Retention(NamedTuple):
+    """How much of an exchange's history is kept: until it is ``age_ms`` old, or more than ``size_bytes`` in all,
+    whichever comes first.  None: as ``Limits`` says."""
+
+    age_ms: int | None = None
+    size_bytes: int | None = None
+
+
+AS_LIMITED = Retention()
+
+
 class Binding(Struct, frozen=True):
     """Which events a subscription asks for: those of ``exchange`` whose key matches ``pattern``, within its rights.
 
@@ -123,6 +134,75 @@ class Request(Struct, frozen=True):
     durable: Durable | None = None
 
 
+class Lag(Struct, frozen=True):
+    """What waits for a subscription: ``known`` events, and of the next ``unread`` offsets of the log, from ``position``
+    on, those that it asks for: they were not looked at yet."""
+
+    known: int
+    position: int = 0
+    unread: int = 0
+
+
+class Missing(NamedTuple):
+    """Offsets that were asked for and are not there any more.  ``reason``: "removed" by retention, or "damaged"."""
+
+    first: int
+    last: int
+    reason: str
+
+
+class Extent(Struct, frozen=True):
+    """What an exchange holds on disk.
+
+    ``first_offset``: none lower is kept.  ``last_offset``, ``oldest_ms``: of the newest event, and the time of
+    receipt of the oldest; None where there are no events.  ``next_offset``: of the event that is published next.
+    """
+
+    events: int
+    size_bytes: int
+    first_offset: int
+    last_offset: int | None
+    next_offset: int
+    oldest_ms: int | None
+
+
+class LookBack(Protocol):
+    """Reading an exchange from some offset backwards.  It holds nothing, so it needs no end."""
+
+    @property
+    def before(self) -> int:
+        """Everything from this offset on was looked at."""
+
+    @property
+    def reached_ms(self) -> int:
+        """Time of receipt of the oldest of that; what was not looked at is older, as far as the clock ran forward."""
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to look at."""
+
+    async def read(self, octets_max: int) -> tuple[list[Event], list[Missing], int]:
+        """The next events that are asked for, the newest first; what is missing; and the octets this has cost.
+
+        Perhaps no events, where ``octets_max`` were spent without finding one.  Others are served meanwhile.
+        """
+
+
+class History(Protocol):
+    """What is stored of one exchange."""
+
+    @property
+    def extent(self) -> Extent:
+        """As of now."""
+
+    def look_back(self, binding: Binding, before: int | None, from_ms: int | None, to_ms: int | None) -> LookBack:
+        """Read what ``binding`` asks for below offset ``before``.
+
+        From the first event that was received at ``from_ms`` or later, and up to, without it, the first that was at
+        ``to_ms``.  ServerError where the log cannot be read.
+        """
+
+
 class Feed(Protocol):
     """The engine's end of one subscription.
 
@@ -140,6 +220,10 @@ class Feed(Protocol):
     @property
     def replayed_before(self) -> int:
         """Events with a lower offset come from history."""
+
+    @property
+    def lag(self) -> Lag:
+        """What waits; shared with the other consumers, where there are some."""
 
     def take_gap(self) -> tuple[int, int] | None:
         """First and last offset of what was asked for and is not there any more; told once."""
@@ -177,8 +261,8 @@ class Engine(Protocol):
     def congested(self) -> bool:
         """Whether more is published than can be stored: publishers should not be read from."""
 
-    def declare(self, exchange: str) -> Publish:
-        """Make ``exchange`` exist, if it does not; what publishes to it."""
+    def declare(self, exchange: str, retention: Retention = AS_LIMITED) -> Publish:
+        """Make ``exchange`` exist, if it does not; what publishes to it.  ``retention`` holds from now on."""
 
     async def opened(self) -> None:
         """Wait until all that was declared can be published to; before ``start`` that is ``start``'s to see to."""
@@ -197,6 +281,9 @@ class Engine(Protocol):
         ``confirm`` is called later, never at once: when a durable subscription will be there after a crash.
         Raises ClientError where a durable subscription of that name has another binding.
         """
+
+    def history(self, exchange: str) -> History:
+        """What is stored of a declared exchange."""
 
     def delete(self, durable: Durable, confirm: Confirm | None = None) -> None:
         """Forget a durable subscription and what it had not settled.  ClientError where there is none."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
 from heliograph.broker.authorization import removed, revoked
+from heliograph.broker.subscription import Subscription
 from heliograph.directory.directory import Directory
 from heliograph.directory.hashed import HashedSecrets
 from heliograph.directory.principal import Identity, Principal
@@ -15,12 +16,47 @@ from heliograph.errors import HeliographError
 
 if TYPE_CHECKING:
     from heliograph.server.hub import Hub
-    from heliograph.server.stomp_connection import StompConnection
 
 log = structlog.get_logger("heliograph.stomp")
 
 #: How long connections may be reviewed in one turn of the loop, seconds; an ERROR costs some 100 us.
 _SLICE_S = 0.005
+
+
+class Peer(Protocol):
+    """The far end."""
+
+    @property
+    def peer(self) -> str:
+        """Its address, for the log."""
+
+    def abort(self) -> None:
+        """Close its socket now."""
+
+
+class Consumer(Protocol):
+    """Who has logged in and stays: a connection of STOMP, or a stream of events over HTTP."""
+
+    @property
+    def identity(self) -> Identity | None:
+        """Who that is; None before the login."""
+
+    @property
+    def link(self) -> Peer:
+        """The far end."""
+
+    @property
+    def subscriptions(self) -> list[Subscription]:
+        """Those that are open."""
+
+    def suspend(self) -> None:
+        """Deliver nothing until ``admit`` or ``fail``."""
+
+    def admit(self, identity: Identity) -> None:
+        """Go on, as ``identity``."""
+
+    def fail(self, error: HeliographError) -> None:
+        """End, and say why."""
 
 
 class Admission:
@@ -34,7 +70,7 @@ class Admission:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._line: dict[StompConnection, None] = {}
+        self._line: dict[Consumer, None] = {}
         self._scheduled = False
         self._asked = self._done = 0  # snapshots, counted
 
@@ -56,7 +92,7 @@ class Admission:
         is_less = not (hub.broker.directory.exchanges.keys() <= directory.exchanges.keys())
         hub.broker.replace_directory(directory)
         hub.authenticator.replace(directory, hashed)
-        for connection in hub.connections:
+        for connection in hub.consumers:
             if connection.identity is not None and (is_less or not self._is_same(connection.identity)):
                 connection.suspend()
                 self._line[connection] = None
@@ -64,15 +100,27 @@ class Admission:
         if not self._scheduled:
             self._turn()
 
-    def principal_of(self, connection: StompConnection) -> Principal:
+    def principal_of(self, connection: Consumer) -> Principal:
         """Whose it is, for a SUBSCRIBE; one that stands in line is reviewed first.  AccessError where it must go."""
-        assert connection.identity is not None
+        identity = connection.identity
+        assert identity is not None
         if connection in self._line:
             del self._line[connection]
-            connection.admit(self._reviewed(connection, connection.identity))
-        return connection.identity.principal
+            identity = self._reviewed(connection, identity)
+            connection.admit(identity)
+        return identity.principal
 
-    def _review(self, connection: StompConnection) -> None:
+    def current(self, identity: Identity) -> Identity:
+        """With the rights of now; AccessError where the principal or its credential is gone."""
+        login = identity.principal.login
+        principal = self._hub.broker.directory.principals.get(login)
+        if type(principal) is not type(identity.principal) or principal is None:
+            raise removed(login)
+        if not self._hub.authenticator.stands(login, identity.credential):
+            raise revoked(login)
+        return Identity(principal, identity.credential)
+
+    def _review(self, connection: Consumer) -> None:
         try:
             self.principal_of(connection)
         except HeliographError as error:
@@ -89,16 +137,11 @@ class Admission:
             and self._hub.broker.directory.principals[login] == identity.principal
         )
 
-    def _reviewed(self, connection: StompConnection, identity: Identity) -> Identity:
-        login, broker = identity.principal.login, self._hub.broker
-        principal = broker.directory.principals.get(login)
-        if type(principal) is not type(identity.principal) or principal is None:
-            raise removed(login)
-        if not self._hub.authenticator.stands(login, identity.credential):
-            raise revoked(login)
+    def _reviewed(self, connection: Consumer, identity: Identity) -> Identity:
+        now = self.current(identity)
         for subscription in connection.subscriptions:
-            broker.renew(principal, subscription)
-        return Identity(principal, identity.credential)
+            self._hub.broker.renew(now.principal, subscription)
+        return now
 
     def _turn(self) -> None:
         self._scheduled = False

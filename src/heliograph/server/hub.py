@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from heliograph import __version__
@@ -18,11 +19,15 @@ from heliograph.server.outbox import Outbox
 from heliograph.stomp.parser import head_cache
 
 if TYPE_CHECKING:
+    from heliograph.server.admission import Consumer
     from heliograph.server.stomp_connection import StompConnection
 
 
 class Hub:
-    """The broker, who may log in and who may stay, the outbox, the cache of parsed heads, and the open connections."""
+    """The broker, who may log in and who may stay, the outbox, the cache of parsed heads, and the open connections.
+
+    ``streams``: of events over HTTP, which are no connections of STOMP.
+    """
 
     def __init__(
         self, broker: Broker, authenticator: Authenticator, limits: Limits, loop: asyncio.AbstractEventLoop
@@ -37,7 +42,14 @@ class Hub:
         self.heads = head_cache(limits)
         self.admission = Admission(self)
         self.connections: dict[StompConnection, None] = {}
+        self.streams: dict[Consumer, None] = {}
         self.server_name = f"heliograph/{__version__}"
+
+    @property
+    def consumers(self) -> Iterator[Consumer]:
+        """All who are to be told of changes, and of the end."""
+        yield from self.connections
+        yield from self.streams
 
     @property
     def full(self) -> bool:

@@ -71,7 +71,9 @@ class Server:
         loop = asyncio.get_running_loop()
         broker = Broker(self._engine, directory, limits)
         self._hub = Hub(broker, self._authenticator, limits, loop)
-        self._api = Api(broker, self._store, self._authenticator, snapshot.operators, limits, self._watcher.look)
+        self._api = Api(
+            broker, self._store, self._authenticator, snapshot.operators, limits, self._watcher.look, self._hub
+        )
         await self._engine.start()
         self._sweeper = Sweeper(self._hub)
         _allow_many_files()
@@ -90,7 +92,7 @@ class Server:
         for listener in self._listeners:
             listener.close()
         http = asyncio.create_task(self._http.stop()) if self._http else None
-        for connection in list(self._hub.connections):
+        for connection in list(self._hub.consumers):
             connection.fail(ServerGoingAway())
         deadline = self._hub.loop.time() + self.settings.limits.drain_ms_max / 1000
         while self._hub.connections and self._hub.loop.time() < deadline:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from heliograph.directory.directory import Directory
+from heliograph.engine.interface import Retention
 from heliograph.errors import ServerError
 from heliograph.server import admission
 from tests.in_memory import DIRECTORY, OTHER_PARTNER, PARTNER, SERVICE, SYSTEM, Peer, Site, face, open_site
@@ -399,7 +400,7 @@ async def test_a_fault_in_one_review_stops_no_other(site: Site) -> None:
 
 
 async def test_an_exchange_that_cannot_be_made_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def declare(exchange: str) -> None:
+    def declare(exchange: str, retention: Retention) -> None:
         raise ServerError("Storage", "The disk takes nothing.")
 
     async with open_site(WITHOUT_RAW) as site:
@@ -445,3 +446,13 @@ async def test_of_changes_that_overlap_the_last_one_stays() -> None:
         assert "acme_raw" not in site.hub.broker.directory.exchanges
         peer.send("SUBSCRIBE", id="0", destination=RAW + "#")
         assert peer.error().headers["message"] == "Access refused"
+
+
+async def test_a_retention_of_its_own_holds_at_once(site: Site):
+    log = site.engine._exchanges["acme_face_v24"]._log
+    assert log._age_ms == site.hub.limits.log_ms_max
+    with_retention = changed(('"raw"]\n', '"raw"]\nretention = { face_v24 = { log_ms_max = 5, log_bytes_max = 7 } }\n'))
+    await site.replace(with_retention)
+    assert (log._age_ms, log._size_max) == (5, 7)
+    await site.replace(DIRECTORY)
+    assert (log._age_ms, log._size_max) == (site.hub.limits.log_ms_max, site.hub.limits.log_bytes_max)

@@ -13,7 +13,8 @@ import msgspec
 import structlog
 
 from heliograph.engine.embedded.log.batch import DEDUP
-from heliograph.engine.embedded.log.log import Batch, Log
+from heliograph.engine.embedded.log.log import Log
+from heliograph.engine.embedded.log.stored import Batch
 from heliograph.errors import ServerError
 from heliograph.limits import Limits
 

@@ -19,7 +19,7 @@ from heliograph.engine.embedded.log.log import Log
 from heliograph.engine.embedded.log.store import Store
 from heliograph.engine.embedded.log.writer import LogWriter
 from heliograph.engine.embedded.transient_feed import TransientFeed
-from heliograph.engine.interface import Confirm, Durable, Feed, Publish, Request
+from heliograph.engine.interface import AS_LIMITED, Confirm, Durable, Feed, History, Publish, Request, Retention
 from heliograph.errors import AccessError, HeliographError, LimitError, ServerError
 from heliograph.limits import Limits
 
@@ -96,14 +96,15 @@ class EmbeddedEngine:
 
     # --- what the broker asks
 
-    def declare(self, exchange: str) -> Publish:
-        """See ``Engine``."""
+    def declare(self, exchange: str, retention: Retention = AS_LIMITED) -> Publish:
+        """See ``Engine``; what is too much by then goes when retention is looked at next."""
         known = self._exchanges.get(exchange)
         if known is None:
             log = Log(self._store, exchange, self.limits)
             known = self._exchanges[exchange] = Exchange(exchange, log, self)
             self.writer.add(log)
             self._add_durables(known)
+        known.keep(retention)
         return known.publish
 
     async def opened(self) -> None:
@@ -139,6 +140,10 @@ class EmbeddedEngine:
         if confirm is not None:
             self.store(subscription, confirm)
         return feed
+
+    def history(self, exchange: str) -> History:
+        """See ``Engine``."""
+        return self._exchanges[exchange]
 
     def delete(self, durable: Durable, confirm: Confirm | None = None) -> None:
         """See ``Engine``."""

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 from heliograph.engine.embedded.dedup import DedupWindow, read_dedup_id
 from heliograph.engine.embedded.log.damage import Gap
 from heliograph.engine.embedded.log.draft import Block
-from heliograph.engine.embedded.log.log import Batch, Log
+from heliograph.engine.embedded.log.log import Log
+from heliograph.engine.embedded.log.stored import Batch, Stretch
+from heliograph.engine.embedded.look_back import LookBack
 from heliograph.engine.embedded.page import Page
 from heliograph.engine.embedded.routes import Routes
-from heliograph.engine.interface import Confirm, Envelope, Event, Start, StartAt
+from heliograph.engine.interface import Binding, Confirm, Envelope, Event, Extent, Retention, Start, StartAt
 from heliograph.errors import HeliographError, ServerError
 
 if TYPE_CHECKING:
@@ -205,10 +207,36 @@ class Exchange:
                 return self._log.offset_at(start.value)
         return None
 
+    def before(self, offset: int) -> Stretch | None:
+        """What is committed before ``offset``; see ``Log.read_before``."""
+        return self._log.read_before(offset)
+
+    def look_back(self, binding: Binding, before: int | None, from_ms: int | None, to_ms: int | None) -> LookBack:
+        """See ``History``."""
+        end = self.committed_next if before is None else min(before, self.committed_next)
+        if to_ms is not None:
+            end = min(end, self._log.offset_at(to_ms))
+        first = 1
+        oldest_ms = self._log.oldest_ms
+        if from_ms is not None and oldest_ms is not None and oldest_ms <= from_ms:
+            first = self._log.offset_at(from_ms)
+        return LookBack(self, binding, end, first)
+
+    @property
+    def extent(self) -> Extent:
+        """See ``History``."""
+        log, events = self._log, self._log.event_count
+        last = log.next_offset - 1 if events else None
+        return Extent(events, log.size_bytes, log.first_offset, last, self.next_offset, log.oldest_ms)
+
     @property
     def size_bytes(self) -> int:
         """Octets on disk."""
         return self._log.size_bytes
+
+    def keep(self, retention: Retention) -> None:
+        """Keep so much from now on."""
+        self._log.keep(retention)
 
     def retain(self, now_ms: int, pinned_offset: int | None, excess_bytes: int = 0) -> None:
         """Let go of what is older or larger than is to be kept, but of nothing from ``pinned_offset`` on.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from heliograph.engine.embedded.log.damage import Gap
-from heliograph.engine.embedded.log.log import Batch
+from heliograph.engine.embedded.log.stored import Batch
 from heliograph.engine.interface import Event
 
 

@@ -5,26 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from heliograph.engine.embedded.log.damage import Gap
-from heliograph.engine.embedded.matching import admits
+from heliograph.engine.embedded.matching import Admitted
 from heliograph.engine.embedded.page import Page
 from heliograph.engine.interface import Binding, Event
 
 if TYPE_CHECKING:
     from heliograph.engine.embedded.exchange import Exchange
 
-#: Keys whose match is remembered.
-_KEYS_MAX = 4_096
-
 
 class Scan:
-    """``position``: nothing from there on was looked at yet.  ``gap``: offsets that were asked for and are gone."""
+    """``position``: nothing from there on was looked at yet.  ``gap``: offsets that were asked for and are gone.
 
-    __slots__ = ("_binding", "_exchange", "_known", "gap", "position")
+    ``admits``: whether an event with that key is asked for.
+    """
+
+    __slots__ = ("_exchange", "admits", "gap", "position")
 
     def __init__(self, exchange: Exchange, binding: Binding, position: int) -> None:
         self._exchange = exchange
-        self._binding = binding
-        self._known: dict[str, bool] = {}
+        self.admits = Admitted(binding)
         self.position = position
         self.gap: tuple[int, int] | None = None
 
@@ -33,19 +32,9 @@ class Scan:
         """Whether everything that is committed was looked at."""
         return self.position >= self._exchange.committed_next
 
-    def admits(self, key: str) -> bool:
-        """Whether an event with that key is asked for."""
-        known = self._known.get(key)
-        if known is None:
-            if len(self._known) >= _KEYS_MAX:
-                self._known.clear()
-            known = self._known[key] = admits(self._binding, tuple(key.split(".")))
-        return known
-
     def widen(self, binding: Binding) -> None:
         """Ask for more from here on."""
-        self._binding = binding
-        self._known.clear()
+        self.admits = Admitted(binding)
 
     def read(self, count_max: int, bytes_max: int) -> list[Event]:
         """Events of the next batch that are asked for, at most so many; perhaps none, and more may follow."""

@@ -13,6 +13,10 @@
 ``edits``        changes of the directory file that requests ask for
 ``answers``      what their handlers share
 ``page``         lists in pages, by ``Link``
+``history`` ``stream``   events of the past, and those that come
+``event_stream``         one reader of a stream, as the broker sees it
+``filters`` ``told``     which events are asked for, and how one is told
+``exchanges``    what each exchange holds
 ``systems`` ``partners`` ``accounts`` ``services`` ``operators`` ``message_types`` ``credentials`` ``audit``
 ``event_types``  the operator's own
 ``description``  /openapi.json, and /docs made of it

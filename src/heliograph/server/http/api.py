@@ -7,12 +7,14 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from heliograph.broker.broker import Broker
+from heliograph.broker.history import History
 from heliograph.broker.ingest import Ingest
 from heliograph.directory.credentials import Authenticator
 from heliograph.directory.fault import DirectoryFault
 from heliograph.directory.hashed import OperatorTokens
 from heliograph.directory.store.store import DirectoryStore
 from heliograph.limits import Limits
+from heliograph.server.hub import Hub
 
 if TYPE_CHECKING:  # it brings Litestar with it, which a server without the port does not load
     from heliograph.server.http.edits import Edit
@@ -24,8 +26,9 @@ _STORE_CALLS_MAX = 4
 
 
 class Api:
-    """The broker, the stored directory, and who may ask.  ``operators`` is replaced when the directory changes.
+    """The broker, the open connections, the stored directory, and who may ask.
 
+    ``operators``: replaced when the directory changes.
     ``changed``: called after a change, so that this node does not wait for its next look.
     """
 
@@ -37,12 +40,15 @@ class Api:
         operators: OperatorTokens,
         limits: Limits,
         changed: Callable[[], Awaitable[None]],
+        hub: Hub,
     ) -> None:
         self.broker = broker
         self.ingest = Ingest(broker, limits)
         self.authenticator = authenticator
         self.operators = operators
         self.limits = limits
+        self.hub = hub
+        self.history = History(broker, limits)
         self._store = store
         self._changed = changed
         self._calls = asyncio.Semaphore(_STORE_CALLS_MAX)

@@ -17,11 +17,14 @@ from heliograph.server.http import (
     credentials,
     description,
     event_types,
+    exchanges,
+    history,
     ingest,
     message_types,
     operators,
     partners,
     services,
+    stream,
     systems,
 )
 from heliograph.server.http.api import Api
@@ -45,7 +48,7 @@ def described() -> list[Any]:
         )
         for room in _ADMINISTRATION
     ]
-    return [*ingest.HANDLERS, *routers]
+    return [*ingest.HANDLERS, *history.HANDLERS, *stream.HANDLERS, *exchanges.HANDLERS, *routers]
 
 
 def make_app(api: Api) -> Litestar:
@@ -67,11 +70,12 @@ def make_app(api: Api) -> Litestar:
 
 
 def _within(seconds: float) -> Any:
-    """A middleware: TimeoutError where a request takes longer."""
+    """A middleware: TimeoutError where a request takes longer; ``limit`` in its state is for what has no end."""
 
     def middleware(app: ASGIApp) -> ASGIApp:
         async def limited(scope: Scope, receive: Receive, send: Send) -> None:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds) as limit:
+                scope["state"]["limit"] = limit
                 await app(scope, receive, send)
 
         return limited

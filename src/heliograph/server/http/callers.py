@@ -23,10 +23,11 @@ JSON = frozenset({"application/json"})
 
 
 class Caller(Struct, frozen=True):
-    """``principal`` is None for an operator."""
+    """``principal`` is None for an operator; ``credential``: which of its own it has sent, see ``Identity``."""
 
     login: str
     principal: Principal | None = None
+    credential: int = 0
 
     @property
     def is_operator(self) -> bool:
@@ -49,7 +50,7 @@ async def identify(api: Api, authorization: str) -> Caller:
     if credentials is None:
         raise LoginError("Unauthorized")
     login = await api.authenticator.authenticate(*credentials)
-    return Caller(login.principal.login, login.principal)
+    return Caller(login.principal.login, login.principal, login.credential)
 
 
 async def operators_only(connection: Connection, _handler: BaseRouteHandler) -> None:
@@ -57,6 +58,24 @@ async def operators_only(connection: Connection, _handler: BaseRouteHandler) -> 
     caller = await _identified(connection)
     if not caller.is_operator:
         raise AccessError("Access refused", "Only operators may do this. Send an operator's token as Bearer.")
+
+
+async def consumers_only(connection: Connection, _handler: BaseRouteHandler) -> None:
+    """A guard: partners and services."""
+    caller = await _identified(connection)
+    if caller.is_operator:
+        raise AccessError(
+            "Access refused",
+            "An operator administers, and does not read events. Make a service with the rights for it, "
+            "and send its name and secret as Basic.",
+        )
+    if isinstance(caller.principal, System):
+        raise AccessError("Access refused", "A system publishes events; only partners and services read them.")
+
+
+async def anybody_known(connection: Connection, _handler: BaseRouteHandler) -> None:
+    """A guard: whoever can log in."""
+    await _identified(connection)
 
 
 async def producers_only(connection: Connection, _handler: BaseRouteHandler) -> None:

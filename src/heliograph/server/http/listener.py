@@ -90,6 +90,7 @@ class _Bounded(H11Protocol):
         """Take it, or close it where there are too many."""
         if len(self.connections) >= self.connections_max:
             transport.abort()
+        self.app_state = {**self.app_state, "transport": transport}  # a stream ends who does not read any more
         super().connection_made(transport)
         self._await_head()
 

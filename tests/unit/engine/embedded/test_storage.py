@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from heliograph.engine.embedded.engine import EmbeddedEngine
+from heliograph.engine.interface import Retention, StartAt
 from heliograph.engine.interface import Start as Begin
-from heliograph.engine.interface import StartAt
 from heliograph.errors import HeliographError, LimitError, ServerError
 from heliograph.limits import Limits
 from tests.crash.stores import FaultyStore
@@ -144,6 +144,39 @@ async def test_what_retention_has_removed_is_told_as_a_gap(plant: Plant) -> None
     oldest = station.subscribe("#", start=Begin(StartAt.FIRST))
     assert (await oldest.get(1))[0].offset == first.offset
     assert oldest.feed.take_gap() is None
+
+
+async def test_an_exchange_has_a_retention_of_its_own_that_may_change_while_it_is_used(plant: Plant) -> None:
+    station = await plant.start(segment_bytes_max=4_096, log_bytes_max=16_384)
+    sizes = {name: plant.engine._exchanges[name] for name in ("acme_raw", "other")}
+    station.engine.declare("acme_raw", Retention(size_bytes=40_000))
+    for _ in range(60):
+        for exchange in sizes:
+            station.publish("a", b"x" * 1_000, exchange=exchange)
+        await station.store("last")
+    plant.engine._keep()
+    assert 30_000 < sizes["acme_raw"].size_bytes <= 40_000
+    assert sizes["other"].size_bytes <= 16_384
+    station.engine.declare("acme_raw", Retention(size_bytes=8_192))
+    plant.engine._keep()
+    assert sizes["acme_raw"].size_bytes <= 8_192
+    station.engine.declare("acme_raw")
+    for _ in range(60):
+        await station.store("a", b"x" * 1_000)
+    plant.engine._keep()
+    assert 8_192 < sizes["acme_raw"].size_bytes <= 16_384, "that of the limits again"
+
+
+async def test_a_shorter_age_of_its_own_removes_what_is_older(plant: Plant) -> None:
+    station = await plant.start()
+    station.engine.declare("acme_raw", Retention(age_ms=40))
+    first = await station.store("a")
+    await asyncio.sleep(0.06)
+    last = await station.store("b")
+    plant.engine._keep()
+    oldest = station.subscribe("#", start=Begin(StartAt.OFFSET, first))
+    assert [event.offset for event in await oldest.get(1)] == [last]
+    assert oldest.feed.take_gap() == (first, last - 1)
 
 
 async def test_what_a_durable_subscription_needs_is_kept(plant: Plant) -> None:

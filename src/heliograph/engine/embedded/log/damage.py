@@ -53,10 +53,10 @@ class Damages:
         self._known: set[tuple[str, int, int, int]] = set()
         self._lost: list[tuple[int, int]] = []  # first and last, sorted
 
-    def lost_until(self, offset: int) -> int | None:
-        """The last offset of the damage that ``offset`` lies in, or None."""
+    def around(self, offset: int) -> tuple[int, int] | None:
+        """First and last offset of the damage that ``offset`` lies in, or None."""
         place = bisect_left(self._lost, (offset + 1,)) - 1
-        return self._lost[place][1] if place >= 0 and self._lost[place][1] >= offset else None
+        return self._lost[place] if place >= 0 and self._lost[place][1] >= offset else None
 
     def report(self, damage: Damage) -> None:
         """Tell of it, remember its offsets, and keep the file; nothing if it is known."""

@@ -15,7 +15,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import TypeVar
 from urllib.parse import quote
 
 import structlog
@@ -32,10 +32,11 @@ from heliograph.engine.embedded.log.draft import Block, Draft
 from heliograph.engine.embedded.log.opening import open_segments
 from heliograph.engine.embedded.log.segment import Segment, offset_near_end
 from heliograph.engine.embedded.log.store import Store
+from heliograph.engine.embedded.log.stored import Batch, Stretch
 from heliograph.engine.embedded.log.tail import Tail, Written
 from heliograph.engine.embedded.log.upkeep import check, quarantine, remove, write_index
 from heliograph.engine.embedded.log.walk import Hole, Window
-from heliograph.engine.interface import Event
+from heliograph.engine.interface import AS_LIMITED, Event, Retention
 from heliograph.errors import ServerError, SettingsError
 from heliograph.limits import Limits
 
@@ -46,33 +47,7 @@ _NAME_BYTES_MAX = 200
 _READ_TRIES = 8
 
 
-class Retention(NamedTuple):
-    """What a log keeps at least until: ``age_ms`` since receipt, or ``size_bytes`` in all, whichever is first."""
-
-    age_ms: int
-    size_bytes: int
-
-
-class Batch:
-    """What one commit wrote.  Offsets, keys and times come from its head; the body is read by ``events``."""
-
-    __slots__ = ("_at", "_log", "_segment", "first_offset", "head", "keys", "last_offset")
-
-    def __init__(self, log: Log, segment: Segment, at: int, head: Head, keys: tuple[str, ...]) -> None:
-        self._log = log
-        self._segment = segment
-        self._at = at
-        self.head = head
-        self.keys = keys  #: the distinct routing keys of its events
-        self.first_offset = head.first_offset
-        self.last_offset = head.last_offset
-
-    def events(self) -> list[Event] | Gap:
-        """Its events; a Gap with its offsets if the body is not what was written, or was removed since.
-
-        Raises ServerError if the disk gives an error.
-        """
-        return self._log.read_events(self._segment, self._at, self.head)
+T = TypeVar("T")
 
 
 class Log:
@@ -92,7 +67,6 @@ class Log:
         self._handed_over = 0  # of these
         self.jobs: deque[Callable[[], None]] = deque()  # for the writer's thread
         self.roll_wanted = False  #: for the writer: the active segment is to be full
-        self.retention = Retention(limits.log_ms_max, limits.log_bytes_max)
         self._store = store
         self._limits = limits
         self._damages = Damages(name, limits.damages_max, self._keep)
@@ -106,6 +80,7 @@ class Log:
         self.reserved_offset = opened.next_offset
         self.draft = Draft(name, opened.next_offset)
         self.tail = Tail(store, self.directory, limits, opened)
+        self.keep(AS_LIMITED)
         if opened.cut:
             end = self._segments[-1]
             logger.warning("torn tail", exchange=name, file=end.path, position=end.end, octets=opened.cut)
@@ -171,6 +146,16 @@ class Log:
         """Octets of everything retained."""
         return sum([segment.end for segment in self._segments])
 
+    @property
+    def event_count(self) -> int:
+        """Of everything retained."""
+        return sum([segment.event_count for segment in self._segments])
+
+    @property
+    def oldest_ms(self) -> int | None:
+        """Time of receipt of the oldest event that is retained, if there is one."""
+        return next((segment.received_min for segment in self._segments if not segment.empty), None)
+
     def offset_near_end(self, size: int) -> int:
         """An offset with about ``size`` octets from there to the end; ``first_offset`` if there are less."""
         return offset_near_end(self._segments, size, self.first_offset)
@@ -191,18 +176,22 @@ class Log:
             return None
         if not self._segments or offset <= self._previous[0]:
             return Gap(offset, self.first_offset - 1, "removed")
-        last = self._damages.lost_until(offset)
-        if last is not None:
-            return Gap(offset, last, "damaged")
-        try:
-            found = self._find(offset)
-            self._failures = 0
-        except OSError as error:
-            self._failed_to_read(error)
-            found = self._find(offset)
-        finally:
-            self._window.salvage = False
-        return found
+        lost = self._damages.around(offset)
+        if lost is not None:
+            return Gap(offset, lost[1], "damaged")
+        return self._try(self._find, offset)
+
+    def read_before(self, offset: int) -> Stretch | None:
+        """Some 64 KiB of batches that end before ``offset``, or hold it; None where nothing is before it.
+
+        Raises ServerError as ``read_batch``.
+        """
+        if not self._segments or offset <= self.first_offset:
+            return None
+        lost = self._damages.around(offset - 1)
+        if lost is not None:
+            return Stretch([Gap(lost[0], min(lost[1], offset - 1), "damaged")], lost[0])
+        return self._try(self._find_before, offset)
 
     def read_events(self, segment: Segment, at: int, head: Head) -> list[Event] | Gap:
         """See ``Batch.events``."""
@@ -251,18 +240,45 @@ class Log:
         for segment in self._segments[max(0, bisect_left(self._previous, offset) - 1) :]:
             for item in segment.items_from(self._window, offset):
                 if isinstance(item, Hole):
-                    last = segment.last_offset if item.last is None else item.last
-                    what = "head" if item.end > item.position else "chain"
-                    self.report(Damage(segment.path, item.position, item.end - item.position, item.first, last, what))
-                    segment.follow(last, item.end)
-                    if last >= offset:
-                        return Gap(max(offset, item.first), last, "damaged")
+                    gap = self._lose_hole(segment, item)
+                    segment.follow(gap.last, item.end)
+                    if gap.last >= offset:
+                        return Gap(max(offset, gap.first), gap.last, "damaged")
                     continue
                 at, head = item
                 if head.event_count and head.last_offset >= offset:
                     segment.follow(head.last_offset, at + head.size)
                     return self._batch(segment, at, head)
         return Gap(offset, self.next_offset - 1, "damaged")  # what was cut from the tail after it had been stored
+
+    def _find_before(self, offset: int) -> Stretch:
+        segment = self._segments[max(0, bisect_left(self._previous, offset - 1) - 1)]
+        items, previous = segment.items_before(self._window, offset)
+        found: list[Batch | Gap] = []
+        for item in items:
+            if isinstance(item, Hole):
+                if item.first < offset:
+                    found.append(self._lose_hole(segment, item))
+            elif item[1].event_count and item[1].first_offset < offset:
+                found.append(self._batch(segment, *item))
+        return Stretch(found, max(previous + 1, self.first_offset))
+
+    def _try(self, find: Callable[[int], T], offset: int) -> T:
+        try:
+            found = find(offset)
+            self._failures = 0
+        except OSError as error:
+            self._failed_to_read(error)
+            found = find(offset)
+        finally:
+            self._window.salvage = False
+        return found
+
+    def _lose_hole(self, segment: Segment, hole: Hole) -> Gap:
+        last = segment.last_offset if hole.last is None else hole.last
+        what = "head" if hole.end > hole.position else "chain"
+        self.report(Damage(segment.path, hole.position, hole.end - hole.position, hole.first, last, what))
+        return Gap(hole.first, last, "damaged")
 
     def _batch(self, segment: Segment, at: int, head: Head) -> Batch | Gap:
         file = segment.file
@@ -307,19 +323,25 @@ class Log:
         """Have the index of a full segment written."""
         self.jobs.append(partial(write_index, self._store, segment, segment.encode_index()))
 
+    def keep(self, retention: Retention) -> None:
+        """What ``retain`` goes by from now on; the writer cuts the segments to it."""
+        limits, (age_ms, size_bytes) = self._limits, retention
+        self._age_ms = limits.log_ms_max if age_ms is None else age_ms
+        self._size_max = limits.log_bytes_max if size_bytes is None else size_bytes
+        self.tail.cut_for(self._age_ms, self._size_max)
+
     def retain(self, now_ms: int, pinned_offset: int | None = None) -> None:
         """Remove what is too old or too much, whole segments at a time, never the active one.
 
         ``pinned_offset``: this offset and those after it are kept; None if nobody needs any.
         """
         size = self.size_bytes
-        age_ms, size_max = self.retention
         keep = len(self._segments) - 1
         count = 0
         for segment in self._segments[: max(0, keep)]:
             if pinned_offset is not None and segment.last_offset >= pinned_offset:
                 break
-            if size <= size_max and segment.received_max > now_ms - age_ms:
+            if size <= self._size_max and segment.received_max > now_ms - self._age_ms:
                 break
             size -= segment.end
             count += 1
@@ -327,7 +349,7 @@ class Log:
             file, segment.file = segment.file, None
             self.jobs.append(partial(remove, self._store, segment, file))
         self._window.forget()
-        if count == keep and pinned_offset is None and self._segments[keep].received_max <= now_ms - age_ms:
+        if count == keep and pinned_offset is None and self._segments[keep].received_max <= now_ms - self._age_ms:
             self.roll_wanted = not self._segments[keep].empty
         del self._segments[:count], self._previous[:count]
 

@@ -2,9 +2,9 @@
 
     name   = base "-" salt ".log"       ; base: 20 digits, no offset in the file is lower; salt: 8 hex digits
     index  = name with ".index"         ; written when the segment is full; without it the segment is walked
-    octets of an index = magic crc salt base previous-offset last-offset reserved-offset end
+    octets of an index = magic crc salt base previous-offset last-offset reserved-offset end event-count
                          received-min received-max count *previous *position *received  ; little-endian
-    magic  = "HGI1"                     ; crc: CRC-32 of all that follows it
+    magic  = "HGI2"                     ; crc: CRC-32 of all that follows it
 
 There is one entry for every 64 KiB: the last offset before a batch, the batch's position, and the latest time
 of receipt of all batches before it in this file.  ``end`` is behind the last batch; the file may have zeros behind it.
@@ -27,8 +27,8 @@ ENTRY_BYTES = 65_536
 SUFFIX = ".log"
 INDEX_SUFFIX = ".index"
 
-_MAGIC = b"HGI1"
-_INDEX = struct.Struct("<4sIIQQQQQqqI")
+_MAGIC = b"HGI2"
+_INDEX = struct.Struct("<4sIIQQQQQQqqI")
 _CRC_FROM = 8
 #: Positions of followers remembered, one for each reader that goes through the segment.
 _HINTS_MAX = 256
@@ -39,7 +39,7 @@ class Segment:
     """Offsets after ``previous_offset`` up to ``last_offset``, in ``file`` up to ``end``."""
 
     __slots__ = (
-        "_hints", "_positions", "_previous", "_received", "base", "end", "file", "last_offset", "path",
+        "_hints", "_positions", "_previous", "_received", "base", "end", "event_count", "file", "last_offset", "path",
         "previous_offset", "received_max", "received_min", "reserved_offset", "salt",
     )  # fmt: skip
 
@@ -52,6 +52,7 @@ class Segment:
         self.last_offset = previous_offset
         self.reserved_offset = 0
         self.end = 0
+        self.event_count = 0
         self.received_min = -_NEVER - 1
         self.received_max = _NEVER
         self._previous = array("Q")
@@ -94,6 +95,7 @@ class Segment:
             self._received.append(self.received_max)
         if head.event_count:
             self.last_offset = head.last_offset
+            self.event_count += head.event_count
             self.received_min = min(self.received_min, head.received_min)
             self.received_max = max(self.received_max, head.received_max)
         else:
@@ -109,6 +111,25 @@ class Segment:
         if position is not None:
             return walk(window, self.file, self.salt, position, self.end, offset - 1)
         return self._walk_from(window, bisect_left(self._previous, offset) - 1)
+
+    def items_before(self, window: Window, offset: int) -> tuple[list[tuple[int, Head] | Hole], int]:
+        """About ``ENTRY_BYTES`` of batches and holes in order, with the one that holds the offset before ``offset``,
+        which is one of this segment's; and the last offset before them."""
+        entry = max(0, bisect_left(self._previous, offset - 1) - 1)
+        previous = self._previous[entry] if entry else self.previous_offset
+        follows = entry + 1 < len(self._previous)
+        last = self._previous[entry + 1] if follows else self.last_offset
+        end = self._positions[entry + 1] if follows else self.end
+        position = self._positions[entry] if entry else 0
+        items = [] if self.file is None else list(walk(window, self.file, self.salt, position, end, previous))
+        seen = previous
+        for item in items:
+            seen = item[1].last_offset if not isinstance(item, Hole) else seen if item.last is None else item.last
+        if items and isinstance(items[-1], Hole) and items[-1].last is None:
+            items[-1] = items[-1]._replace(last=last)
+        elif seen < last:
+            items.append(Hole(end, end, seen + 1, last))
+        return items, previous
 
     def items_received(self, window: Window, received_ms: int) -> Iterator[tuple[int, Head] | Hole]:
         """Batches and holes in order, beginning not behind the first batch received at or after that time."""
@@ -137,7 +158,7 @@ class Segment:
         count = len(self._previous)
         fields = (
             self.salt, self.base, self.previous_offset, self.last_offset, self.reserved_offset, self.end,
-            self.received_min, self.received_max, count,
+            self.event_count, self.received_min, self.received_max, count,
         )  # fmt: skip
         entries = struct.pack(f"<{2 * count}Q{count}q", *self._previous, *self._positions, *self._received)
         checked = _INDEX.pack(_MAGIC, 0, *fields)[_CRC_FROM:] + entries
@@ -146,16 +167,15 @@ class Segment:
     def decode_index(self, data: bytes) -> bool:
         """Take everything from an index; False, and nothing taken, if it is damaged or another's."""
         try:
-            magic, crc, salt, base, previous, last, reserved, end, received_min, received_max, count = (
-                _INDEX.unpack_from(data)
-            )
+            fields = _INDEX.unpack_from(data)
+            magic, crc, salt, base, previous, last, reserved, end, events, received_min, received_max, count = fields
             numbers = struct.unpack_from(f"<{2 * count}Q{count}q", data, _INDEX.size)
         except struct.error:
             return False
         if (magic, salt, base) != (_MAGIC, self.salt, self.base) or crc32(data[_CRC_FROM:]) != crc:
             return False
         self.previous_offset, self.last_offset, self.reserved_offset, self.end = previous, last, reserved, end
-        self.received_min, self.received_max = received_min, received_max
+        self.event_count, self.received_min, self.received_max = events, received_min, received_max
         self._previous = array("Q", numbers[:count])
         self._positions = array("Q", numbers[count : 2 * count])
         self._received = array("q", numbers[2 * count :])

@@ -30,6 +30,10 @@ logger = structlog.get_logger("heliograph.log")
 
 #: Segments that one retention time is cut into, when there is little traffic.
 _SEGMENTS_PER_AGE = 8
+#: Segments that the retained size is cut into, at least: whole ones are removed, so one is what goes too early ...
+_SEGMENTS_PER_SIZE = 8
+#: ... unless they would be smaller than this: a new file costs some syncs.
+_SEGMENT_BYTES_MIN = 1 << 20
 
 
 class Written(NamedTuple):
@@ -57,6 +61,7 @@ class Tail:
         self._synced_reserved_offset = opened.next_offset
         self._appender: Appender | None = None
         self._received_from: int | None = None  # of the active segment
+        self._segment_ms = self._segment_bytes = 0  # what makes it full; see cut_for
         self._made: Segment | None = None  # created, but not in use
         self._begun: Segment | None = None  # in use, but not told to the readers
         self._cut = opened.cut if any(damage.octets == opened.cut for damage in opened.damages[-1:]) else 0
@@ -67,6 +72,12 @@ class Tail:
             self._path = segment.path
             self._appender = Appender(segment.file, segment.end, limits.preallocated_bytes)
             self._received_from = None if segment.empty else segment.received_min
+
+    def cut_for(self, age_ms: int, size_bytes: int) -> None:
+        """Make segments of such a size that retention is fairly exact.  The one method for any thread."""
+        self._segment_ms = -(-age_ms // _SEGMENTS_PER_AGE)
+        wanted = max(_SEGMENT_BYTES_MIN, size_bytes // _SEGMENTS_PER_SIZE)
+        self._segment_bytes = min(self._limits.segment_bytes_max, wanted)
 
     def write(self, blocks: Sequence[Block], sync: bool) -> Written:
         """Store the blocks, in one call."""
@@ -155,10 +166,9 @@ class Tail:
             self._synced_reserved_offset = reserved_offset
 
     def _full(self, block: Block) -> bool:
-        if self._appender is None or self._appender.end >= self._limits.segment_bytes_max:
+        if self._appender is None or self._appender.end >= self._segment_bytes:
             return True
-        age = 0 if self._received_from is None else block.received_min - self._received_from
-        return age * _SEGMENTS_PER_AGE >= self._limits.log_ms_max
+        return self._received_from is not None and block.received_min - self._received_from >= self._segment_ms
 
     def _roll(self, base: int) -> None:
         self.broken = True  # until the end of this

@@ -7,7 +7,9 @@ import pytest
 import structlog
 
 from heliograph.engine.embedded.log.damage import Gap
-from heliograph.engine.embedded.log.log import Batch, Log
+from heliograph.engine.embedded.log.log import Log
+from heliograph.engine.embedded.log.stored import Batch
+from heliograph.engine.interface import Retention
 from heliograph.errors import ServerError, SettingsError
 from tests.crash.rig import SMALL, Rig
 from tests.crash.stores import FaultyStore
@@ -82,6 +84,34 @@ def test_a_batch_that_is_skipped_costs_no_body(rig: Rig):
     assert len(read) == 1
 
 
+def test_a_log_is_read_backwards_as_it_is_read_forwards(rig: Rig):
+    for number in range(200):
+        commit(rig, *(f"{number}.{place}" for place in range(1 + number % 3)), body=bytes(number), skip=number % 5)
+    forwards = rig.read()
+    assert list(rig.read_back()) == list(reversed(forwards))
+    assert len(forwards) > 300
+    rig.log.retain(rig.now_ms)
+    assert rig.log.first_offset > 1
+    assert list(rig.read_back()) == list(reversed(rig.read()))
+    assert rig.log.read_before(rig.log.first_offset) is None
+    assert not rig.gaps
+
+
+def test_events_are_counted_over_restarts_and_removal(rig: Rig):
+    assert (rig.log.event_count, rig.log.oldest_ms) == (0, None)
+    for number in range(40):
+        commit(rig, "a", "b", body=bytes(300), skip=number % 2)
+    assert rig.log.event_count == 80
+    assert rig.log.oldest_ms == rig.appended[1][3]
+    rig.log.retain(rig.now_ms)
+    kept = rig.read()
+    assert rig.log.event_count == len(kept) < 80
+    assert rig.log.oldest_ms == min(event.received_ms for event in kept.values())
+    rig.stop()
+    rig.open()
+    assert rig.log.event_count == len(kept)
+
+
 def test_times_find_the_first_offset_at_or_after(rig: Rig):
     offsets = [offset for _ in range(30) for offset in commit(rig, "a", "b", body=bytes(90))]
     for offset in offsets:
@@ -119,6 +149,15 @@ def test_retention_by_size_removes_whole_segments_and_tells_readers(rig: Rig):
     assert rig.log.first_offset == first
     assert rig.log.read_batch(1) == Gap(1, first - 1, "removed")
     assert not rig.log.damages
+
+
+def test_a_small_retention_makes_small_segments(rig: Rig):
+    rig.log._limits = rig.log.tail._limits = msgspec.structs.replace(SMALL, segment_bytes_max=64 << 20)
+    sizes = []
+    for size_bytes in (1 << 30, 80 << 20, 1):
+        rig.log.keep(Retention(size_bytes=size_bytes))
+        sizes.append(rig.log.tail._segment_bytes)
+    assert sizes == [64 << 20, 10 << 20, 1 << 20]
 
 
 def test_retention_by_age_waits_for_a_pinned_offset(rig: Rig):
