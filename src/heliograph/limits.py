@@ -51,7 +51,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     unacked_bytes_max: int = 16_777_216  #: per subscription; the next delivery waits for an ACK
 
     # --- sockets
-    read_bytes_max: int = 131_072  #: taken from one socket in one turn, so that no publisher keeps the others waiting
+    read_bytes_max: int = 262_144  #: taken from one socket in one turn, so that no publisher keeps the others waiting
 
     # --- deliveries
     write_bytes_max: int = 262_144  #: handed to one socket in one turn of the loop
