@@ -110,7 +110,7 @@ async def test_credentials_are_made_rotated_and_revoked(server: Process, maria: 
     assert maria("DELETE", f"{place}/{rotated['id']}").status == 204
     assert not await lets_in(server, "reader", rotated["secret"])
     listed = maria("GET", place)
-    assert [each["name"] for each in listed.body] == ["file", "blue", "blue"]
+    assert [each["name"] for each in listed.body] == ["first", "blue", "blue"]
     assert all(secret not in json.dumps(listed.body) for secret in (made["secret"], rotated["secret"]))
     assert not any("secret" in each or "hash" in each for each in listed.body)
     assert maria("GET", "/logins/nobody/credentials").status == 404
@@ -165,7 +165,7 @@ def test_the_audit_says_who_did_what(maria: HttpClient):
     maria("DELETE", "/systems/audited")
     newest, *others = maria("GET", "/audit?limit=3").body
     assert (newest["who"], newest["action"], newest["what"]) == ("maria", "remove", "system audited")
-    assert {each["what"] for each in others} == {"system audited", "credential file of audited"}
+    assert {each["what"] for each in others} == {"system audited", "credential first of audited"}
     older = maria("GET", f"/audit?after={newest['id']}&limit=1").body
     assert older[0]["id"] < newest["id"]
 

@@ -139,7 +139,7 @@ class DirectoryStore:
 
     def plan(self, wanted: DirectoryFile, source: object = "directory file") -> Diff:
         """What ``apply`` would do; nothing is written."""
-        return self._compare(wanted, source, dry_run=True).diff()
+        return self._compare(wanted, source, dry_run=True, from_file=True).diff()
 
     def apply(self, wanted: DirectoryFile, who: str, source: object = "directory file") -> Diff:
         """Make the directory what the file says; applied again it changes nothing.
@@ -147,14 +147,24 @@ class DirectoryStore:
         What the file has no entry for goes, apart from operators where it has no ``operators`` at all.  Secrets: see
         ``passwords``.  They are hashed before the transaction, and all is done again where a change came between.
         """
-        return self.edit(lambda _: wanted, who, source)
+        return self.edit(lambda _: wanted, who, source, from_file=True)
 
-    def edit(self, change: Callable[[DirectoryFile], DirectoryFile], who: str, source: object = "request") -> Diff:
-        """Make the directory what ``change`` makes of it; it is asked again where somebody's change came between."""
+    def edit(
+        self,
+        change: Callable[[DirectoryFile], DirectoryFile],
+        who: str,
+        source: object = "request",
+        *,
+        from_file: bool = False,
+    ) -> Diff:
+        """Make the directory what ``change`` makes of it; it is asked again where somebody's change came between.
+
+        ``from_file``: secrets in it are a file's, and not the first ones of who is made.
+        """
         for _ in range(self._limits.directory_attempts_max):
             with database.reading(self._engine) as connection:
                 revision, file = read_revision(connection), read_file(connection)
-            comparison = self._compare(change(file), source, dry_run=False)
+            comparison = self._compare(change(file), source, dry_run=False, from_file=from_file)
             if comparison.revision != revision:
                 continue
             diff = comparison.diff()
@@ -168,7 +178,7 @@ class DirectoryStore:
                     return diff
         raise ServerError("Directory busy", "It was changed by others all the while. Try again in a moment.")
 
-    def _compare(self, wanted: DirectoryFile, source: object, *, dry_run: bool) -> _Comparison:
+    def _compare(self, wanted: DirectoryFile, source: object, *, dry_run: bool, from_file: bool) -> _Comparison:
         build_directory(wanted, self._limits, source)
         stored: dict[EntityKey, Stored] = {}
         with database.reading(self._engine) as connection:
@@ -190,6 +200,7 @@ class DirectoryStore:
             self._now_ms(),
             source,
             dry_run=dry_run,
+            from_file=from_file,
             stopped=lambda: self._closed,
         )
         return _Comparison(revision, compare(old, new), passwords)

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from heliograph.directory.build import build_directory
 from heliograph.directory.directory import Exchange
 from heliograph.directory.fault import NotThere
-from heliograph.directory.file import DirectoryFile, read_directory_file
+from heliograph.directory.file import DirectoryFile, SystemEntry, read_directory_file
 from heliograph.directory.secret import Secret
 from heliograph.directory.store.entities import entities_of
 from heliograph.directory.store.store import DirectoryStore
@@ -256,6 +257,21 @@ def test_several_let_in_and_the_file_leaves_those_of_others(
     assert lets_in(store, hasher, "acme", "second-secret")
     assert not store.apply(full, "test")
     assert valid(store, "acme", clock) == ["second", "file"]
+
+
+def test_one_that_was_made_otherwise_is_the_first_and_no_file_s(
+    store: DirectoryStore, hasher: CountingHasher, clock: Clock
+):
+    store.edit(lambda file: replace(file, systems=(SystemEntry(name="beta", secret=Secret("beta-secret")),)), "ann")
+    assert valid(store, "beta", clock) == ["first"]
+    assert not store.apply(store.export(), "test")
+    named = DirectoryFile(systems=(SystemEntry(name="beta", secret=Secret("another")),))
+    assert list(store.plan(named).lines()) == ["+ credential file of beta"]
+    store.apply(named, "test")
+    assert not store.apply(named, "test")
+    assert valid(store, "beta", clock) == ["file", "first"]
+    assert lets_in(store, hasher, "beta", "beta-secret")
+    assert store.audit(3)[1].what == "credential first of beta"
 
 
 def test_one_that_is_revoked_lets_nobody_in_and_no_old_file_brings_it_back(
