@@ -81,7 +81,8 @@ def compare_passwords(
     """What ``file`` changes, ``verifications_max`` logins at once; SettingsError where the table above refuses.
 
     ``stored``: the credentials of every principal there is.  ``dry_run``: nothing is hashed anew.
-    ``from_file``: see ``PasswordChange``.  ``stopped``: whether to give up, with a ServerError, since thousands of logins take minutes.
+    ``from_file``: see ``PasswordChange``.
+    ``stopped``: whether to give up, with a ServerError, since thousands of logins take minutes.
     """
 
     def compared(entry: LoginEntry) -> PasswordChange:

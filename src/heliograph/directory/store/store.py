@@ -15,7 +15,7 @@ from heliograph.directory.build import build_directory
 from heliograph.directory.directory import Directory
 from heliograph.directory.file import DirectoryFile
 from heliograph.directory.hashed import Credential, HashedSecrets, OperatorTokens
-from heliograph.directory.secret import Secret
+from heliograph.directory.secret import Secret, secret_fault
 from heliograph.directory.store import credentials, database, tables
 from heliograph.directory.store.audit import AuditEntry, read_audit, write_audit
 from heliograph.directory.store.diff import Change, Diff, compare
@@ -30,7 +30,7 @@ from heliograph.directory.store.passwords import (
 )
 from heliograph.directory.store.reading import StoredCredential, read_credentials, read_file, read_revision
 from heliograph.directory.store.writing import write_entities, write_passwords
-from heliograph.errors import ServerError
+from heliograph.errors import ServerError, SettingsError
 from heliograph.limits import Limits
 
 SOURCE = "the stored directory"
@@ -139,7 +139,7 @@ class DirectoryStore:
 
     def plan(self, wanted: DirectoryFile, source: object = "directory file") -> Diff:
         """What ``apply`` would do; nothing is written."""
-        return self._compare(wanted, source, dry_run=True, from_file=True).diff()
+        return self._compare(wanted, source, dry_run=True).diff()
 
     def apply(self, wanted: DirectoryFile, who: str, source: object = "directory file") -> Diff:
         """Make the directory what the file says; applied again it changes nothing.
@@ -178,7 +178,7 @@ class DirectoryStore:
                     return diff
         raise ServerError("Directory busy", "It was changed by others all the while. Try again in a moment.")
 
-    def _compare(self, wanted: DirectoryFile, source: object, *, dry_run: bool, from_file: bool) -> _Comparison:
+    def _compare(self, wanted: DirectoryFile, source: object, *, dry_run: bool, from_file: bool = True) -> _Comparison:
         build_directory(wanted, self._limits, source)
         stored: dict[EntityKey, Stored] = {}
         with database.reading(self._engine) as connection:
@@ -222,7 +222,7 @@ class DirectoryStore:
     def add_credential(
         self, login: str, name: str, secret: Secret, who: str, expires_ms: int | None = None
     ) -> StoredCredential:
-        """One more way to log in; the others stay.  NotThere, LimitError."""
+        """One more way to log in; the others stay.  NotThere, LimitError, SettingsError."""
         hashed = self._hash(login, secret)
         with self._changing() as connection:
             made = credentials.add(connection, login, name, hashed, expires_ms, self._now_ms(), self._limits)
@@ -230,14 +230,17 @@ class DirectoryStore:
             return made
 
     def rotate_credential(
-        self, login: str, name: str, secret: Secret, who: str, overlap_ms: int = 0
+        self, login: str, name: str, secret: Secret, who: str, overlap_ms: int = 0, expires_ms: int | None = None
     ) -> StoredCredential:
-        """A new one for those called ``name``, which stay valid for ``overlap_ms``.  NotThere, LimitError."""
+        """A new one for those called ``name``, which stay valid for ``overlap_ms``.
+
+        NotThere, LimitError, SettingsError.
+        """
         hashed = self._hash(login, secret)
         with self._changing() as connection:
             now_ms = self._now_ms()
             ended = credentials.end_named(connection, login, name, now_ms + overlap_ms, now_ms)
-            made = credentials.add(connection, login, name, hashed, None, now_ms, self._limits)
+            made = credentials.add(connection, login, name, hashed, expires_ms, now_ms, self._limits)
             what = f"{name} of {login}"
             gone = [
                 Change("credential", what, _shown(each), {**_shown(each), "expires_ms": expires_ms})
@@ -261,6 +264,8 @@ class DirectoryStore:
     def _hash(self, login: str, secret: Secret) -> str:
         with database.reading(self._engine) as connection:
             _, kind = credentials.find_principal(connection, login)
+        if fault := secret_fault(secret, kind, self._limits):
+            raise SettingsError("Bad secret", fault)
         return hash_secret(kind, secret, self._hasher)
 
     # --- transactions

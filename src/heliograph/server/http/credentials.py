@@ -45,7 +45,7 @@ async def rotate_credential(
     """A new one of the same name; the one before ends after ``overlap_ms``."""
     secret, who, name = new_secret(), caller_of(request), data.name
     made = await api_of(request).write(
-        lambda store: store.rotate_credential(login, name, Secret(secret), who, data.overlap_ms)
+        lambda store: store.rotate_credential(login, name, Secret(secret), who, data.overlap_ms, data.expires_ms)
     )
     return _answer(made, secret)
 
