@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from argon2 import PasswordHasher
 from msgspec import Struct
@@ -13,7 +14,8 @@ from sqlalchemy import Connection, Engine, select, update
 
 from heliograph.directory.build import build_directory
 from heliograph.directory.directory import Directory
-from heliograph.directory.file import DirectoryFile
+from heliograph.directory.fault import NotThere
+from heliograph.directory.file import AccountEntry, DirectoryFile
 from heliograph.directory.hashed import Credential, HashedSecrets, OperatorTokens
 from heliograph.directory.secret import Secret, secret_fault
 from heliograph.directory.store import credentials, database, tables
@@ -28,7 +30,15 @@ from heliograph.directory.store.passwords import (
     hash_secret,
     unmatched_hash,
 )
-from heliograph.directory.store.reading import StoredCredential, read_credentials, read_file, read_revision
+from heliograph.directory.store.reading import (
+    Span,
+    StoredCredential,
+    read_accounts,
+    read_credentials,
+    read_entries,
+    read_file,
+    read_revision,
+)
 from heliograph.directory.store.writing import write_entities, write_passwords
 from heliograph.errors import ServerError, SettingsError
 from heliograph.limits import Limits
@@ -123,6 +133,19 @@ class DirectoryStore:
         """As a file, without secrets; applied again it changes nothing."""
         with database.reading(self._engine) as connection:
             return read_file(connection)
+
+    def entries(self, table: str, span: Span) -> list[Any]:
+        """Some entries of a table of the file, without secrets; partners without their accounts."""
+        with database.reading(self._engine) as connection:
+            return read_entries(connection, table, span)
+
+    def accounts(self, partner_id: int, span: Span) -> list[AccountEntry]:
+        """Some accounts of one partner; NotThere where there is no such partner."""
+        with database.reading(self._engine) as connection:
+            found = read_accounts(connection, partner_id, span)
+        if found is None:
+            raise NotThere("Not there", f"There is no partner {partner_id}.")
+        return found
 
     def credentials(self, login: str) -> list[StoredCredential]:
         """Those of ``login``, ended ones too, the newest first; NotThere where nobody logs in so."""
@@ -249,10 +272,13 @@ class DirectoryStore:
             self._changed(connection, who, *gone, Change("credential", what, None, _shown(made)))
             return made
 
-    def revoke_credential(self, login: str, credential_id: int, who: str) -> None:
-        """It lets nobody in any more.  NotThere."""
+    def revoke_credential(
+        self, login: str, credential_id: int, who: str, check: Callable[[StoredCredential], None] = lambda _: None
+    ) -> None:
+        """It lets nobody in any more.  NotThere.  ``check``: may refuse, once nobody can change it."""
         with self._changing() as connection:
             gone = credentials.revoke(connection, login, credential_id, self._now_ms(), self._limits)
+            check(gone)  # what was there before; all of it is undone where this raises
             self._changed(connection, who, Change("credential", f"{gone.name} of {login}", _shown(gone), None))
 
     def touch_last_used(self, used_ms: Mapping[int, int]) -> None:

@@ -15,6 +15,7 @@ from heliograph.directory.fault import NotThere
 from heliograph.directory.file import DirectoryFile, SystemEntry, read_directory_file
 from heliograph.directory.secret import Secret
 from heliograph.directory.store.entities import entities_of
+from heliograph.directory.store.reading import Span
 from heliograph.directory.store.store import DirectoryStore
 from heliograph.directory.toml import toml_text
 from heliograph.errors import LimitError, ServerError, SettingsError
@@ -146,6 +147,41 @@ def test_an_export_applied_again_changes_nothing(store: DirectoryStore, full: Di
     assert exported == store.export()
     assert entities_of(exported) == entities_of(full)
     assert not store.apply(exported, "test")
+
+
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [
+        ("systems", "name"),
+        ("partners", "id"),
+        ("event_types", "name"),
+        ("message_types", "name"),
+        ("services", "name"),
+        ("operators", "name"),
+    ],
+)
+def test_a_table_is_read_entry_by_entry(store: DirectoryStore, read: Read, table: str, key: str):
+    two = '[[event_types]]\nname = "van"\n[[event_types]]\nname = "redVan"\nsupertype = "van"\n'
+    store.apply(read(f"{FULL}{two}"), "test")
+    entries = store.entries(table, Span())
+    without_accounts = {"accounts": ()} if table == "partners" else {}
+    assert entries == [replace(each, **without_accounts) for each in getattr(store.export(), table)]
+    keys = [getattr(each, key) for each in entries]
+    assert [store.entries(table, Span(key=each)) for each in keys] == [[each] for each in entries]
+    assert [store.entries(table, Span(after=each, limit=1)) for each in keys[:-1]] == [[each] for each in entries[1:]]
+    assert store.entries(table, Span(after=keys[-1])) == []
+
+
+def test_accounts_are_read_one_by_one(store: DirectoryStore, full: DirectoryFile):
+    store.apply(full, "test")
+    accounts = store.accounts(7, Span())
+    assert [each.id for each in accounts] == [2, 12345, 2**63 - 1]
+    assert tuple(accounts) == next(each for each in store.export().partners if each.id == 7).accounts
+    assert store.accounts(7, Span(after=2, limit=1)) == accounts[1:2]
+    assert store.accounts(7, Span(key=12345)) == accounts[1:2]
+    assert store.accounts(7, Span(key=777)) == []
+    with pytest.raises(NotThere):
+        store.accounts(8, Span())
 
 
 def test_an_export_into_an_empty_database_asks_for_the_secrets(store: DirectoryStore, full: DirectoryFile, open_store):
