@@ -91,6 +91,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     http_head_ms_max: int = 5_000  #: from accept, or the first octet of a further request, to the end of its head
     http_request_ms_max: int = 60_000  #: from the head to the end of the answer; a stream of events too
     http_body_bytes_max: int = 8_388_608  #: held in memory; an array of events as well
+    http_json_bytes_max: int = 1_048_576  #: of anything but events; a schema with all that belongs to it fits
     ingest_bytes_max: int = 134_217_728  #: of a stream of events, which is never held as a whole
     ingest_items_max: int = 100_000  #: events of one request; each has a line in the answer
     page_items_max: int = 200  #: of one answer, as the vendor's Events API

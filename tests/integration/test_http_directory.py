@@ -193,6 +193,19 @@ def test_what_does_not_fit_is_a_problem(maria: HttpClient, path: str, body: obje
     assert [each["pointer"] for each in answer.body.get("errors", [])] == pointers
 
 
+def test_a_body_has_a_limit_of_its_own_however_it_is_sent(maria: HttpClient):
+    fitting = {"id": 16, "name": "x", "email": "a@b.example", "grants": [], "more": "x" * 1_000_000}
+    assert maria("POST", "/partners", fitting).status == 422
+    octets = json.dumps(fitting | {"more": "x" * 1_048_576}).encode()
+    for answer in (
+        maria("POST", "/partners", octets),
+        maria("PUT", "/partners/7", octets),
+        maria("POST", "/partners", (octets[first : first + 65_536] for first in range(0, len(octets), 65_536))),
+    ):
+        assert (answer.status, answer.headers["content-type"]) == (413, "application/problem+json")
+        assert "http_json_bytes_max" in answer.body["detail"]
+
+
 def test_only_operators_administer(maria: HttpClient):
     for method, path in (("GET", "/systems"), ("GET", "/audit"), ("DELETE", "/systems/acme")):
         assert HttpClient(maria.url)(method, path).status == 401

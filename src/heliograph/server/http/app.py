@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from heliograph.errors import HeliographError
+from heliograph.limits import Limits
 from heliograph.server.http import (
     accounts,
     audit,
@@ -35,14 +36,15 @@ from heliograph.server.http.problem import on_error, on_fault, on_http_error, on
 _ADMINISTRATION = (systems, partners, accounts, services, operators, event_types, message_types, credentials, audit)
 
 
-def described() -> list[Any]:
-    """All handlers but those that describe them."""
+def described(json_bytes_max: int = Limits().http_json_bytes_max) -> list[Any]:
+    """All handlers but those that describe them.  ``json_bytes_max``: of a body that is not one of events."""
     routers = [
         Router(
             "",
             route_handlers=room.HANDLERS,
             guards=[operators_only, json_only],
             before_request=strict_body,
+            request_max_body_size=json_bytes_max,
             tags=[room.__name__.rpartition(".")[2]],
             security=[{"operator": []}],
         )
@@ -54,7 +56,7 @@ def described() -> list[Any]:
 def make_app(api: Api) -> Litestar:
     """The application; ``api`` is what its handlers work on."""
     return Litestar(
-        [*described(), *description.handlers(described)],
+        [*described(api.limits.http_json_bytes_max), *description.handlers(described)],
         state=State({"api": api}),
         middleware=[_within(api.limits.http_request_ms_max / 1000)],
         exception_handlers={
