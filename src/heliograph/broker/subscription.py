@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from enum import Enum
 
-from heliograph.engine.interface import Binding, Confirm, Event, Feed
+from heliograph.broker.watched import Watched
+from heliograph.engine.interface import Binding, Confirm, Event, Feed, Lag
 from heliograph.errors import ProtocolError
 from heliograph.limits import Limits
 
@@ -35,7 +36,7 @@ class Subscription:
     def __init__(
         self, feed: Feed, binding: Binding, ack_mode: AckMode, prefetch_count: int | None, limits: Limits
     ) -> None:
-        self._feed = feed
+        self._feed: Feed = feed
         self.binding = binding
         self._bytes_max = limits.unacked_bytes_max
         self._unacked_bytes = 0
@@ -108,6 +109,22 @@ class Subscription:
         self._feed.requeue(events)
         if confirm is not None:
             confirm(None)
+
+    @property
+    def lag(self) -> Lag:
+        """What waits."""
+        return self._feed.lag
+
+    def watch(self) -> Watched:
+        """Count deliveries from now on, until ``unwatch``."""
+        if not isinstance(self._feed, Watched):
+            self._feed = Watched(self._feed)
+        return self._feed
+
+    def unwatch(self) -> None:
+        """Count no more."""
+        if isinstance(self._feed, Watched):
+            self._feed = self._feed.feed
 
     def widen(self, binding: Binding) -> None:
         """Go on with more rights than before."""

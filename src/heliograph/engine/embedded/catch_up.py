@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
 from heliograph.errors import ServerError
 
 if TYPE_CHECKING:
-    from heliograph.engine.embedded.follower import Follower
+    from heliograph.engine.embedded.exchange import Exchange
 
 #: How much is read ahead for one subscription.
 REFILL_EVENTS = 512
@@ -25,22 +25,31 @@ _RETRY_S = 0.5
 log = structlog.get_logger("heliograph.engine")
 
 
+class Reader(Protocol):
+    """Who reads the log a batch at a time."""
+
+    exchange: Exchange
+
+    def refill(self) -> bool:
+        """Read one batch; whether another should be read now."""
+
+
 class CatchUp:
-    """Followers that want more of the log; bounded by their number, since each stands in line once."""
+    """Readers that want more of the log; bounded by their number, since each stands in line once."""
 
     __slots__ = ("_line", "_loop", "_scheduled", "_standing")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._line: deque[Follower] = deque()
-        self._standing: set[Follower] = set()
+        self._line: deque[Reader] = deque()
+        self._standing: set[Reader] = set()
         self._scheduled = False
 
-    def want(self, follower: Follower) -> None:
-        """``follower`` has room for more."""
-        if follower not in self._standing:
-            self._standing.add(follower)
-            self._line.append(follower)
+    def want(self, reader: Reader) -> None:
+        """``reader`` has room for more."""
+        if reader not in self._standing:
+            self._standing.add(reader)
+            self._line.append(reader)
             self._schedule()
 
     def _schedule(self) -> None:
@@ -52,25 +61,25 @@ class CatchUp:
         self._scheduled = False
         until = perf_counter() + _SLICE_S
         while self._line:
-            follower = self._line.popleft()
+            reader = self._line.popleft()
             try:
-                more = follower.refill()
+                more = reader.refill()
             except ServerError as error:  # the disk cannot be read now; the log counts how often
-                log.error("catching up failed", exchange=follower.exchange.name, detail=error.detail)
-                self._loop.call_later(_RETRY_S, self._again, follower)
+                log.error("catching up failed", exchange=reader.exchange.name, detail=error.detail)
+                self._loop.call_later(_RETRY_S, self._again, reader)
                 continue
             except Exception:  # the others go on
-                log.exception("bug", exchange=follower.exchange.name)
+                log.exception("bug", exchange=reader.exchange.name)
                 more = False
             if more:
-                self._line.append(follower)
+                self._line.append(reader)
             else:
-                self._standing.discard(follower)
+                self._standing.discard(reader)
             if perf_counter() >= until:
                 break
         if self._line:
             self._schedule()
 
-    def _again(self, follower: Follower) -> None:
-        self._line.append(follower)
+    def _again(self, reader: Reader) -> None:
+        self._line.append(reader)
         self._schedule()

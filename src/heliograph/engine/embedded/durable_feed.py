@@ -7,7 +7,7 @@ from collections.abc import Callable
 from heliograph.engine.embedded.backlog import Backlog
 from heliograph.engine.embedded.durable_subscription import DurableSubscription
 from heliograph.engine.embedded.matching import within_rights
-from heliograph.engine.interface import Binding, Confirm, Event
+from heliograph.engine.interface import Binding, Confirm, Event, Lag
 from heliograph.errors import HeliographError
 
 
@@ -52,6 +52,11 @@ class DurableFeed:
     def replayed_before(self) -> int:
         """See ``Feed``."""
         return self._subscription.replayed_before
+
+    @property
+    def lag(self) -> Lag:
+        """See ``Feed``."""
+        return self._subscription.lag
 
     def take_gap(self) -> tuple[int, int] | None:
         """See ``Feed``."""
@@ -112,6 +117,11 @@ class DeadLetterFeed:
     def pending(self) -> bool:
         """See ``Feed``."""
         return bool(self._backlog)
+
+    @property
+    def lag(self) -> Lag:
+        """See ``Feed``."""
+        return Lag(len(self._backlog))
 
     def take_gap(self) -> tuple[int, int] | None:
         """See ``Feed``; the retention of a log waits for dead letters."""

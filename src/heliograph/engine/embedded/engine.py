@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import structlog
 
 from heliograph.engine.embedded.catch_up import CatchUp
+from heliograph.engine.embedded.census import Census
 from heliograph.engine.embedded.durable_feed import DeadLetterFeed, DurableFeed
 from heliograph.engine.embedded.durable_state import DurableState, decode_state, journal_key
 from heliograph.engine.embedded.durable_subscription import DurableSubscription
@@ -19,7 +20,7 @@ from heliograph.engine.embedded.log.log import Log
 from heliograph.engine.embedded.log.store import Store
 from heliograph.engine.embedded.log.writer import LogWriter
 from heliograph.engine.embedded.transient_feed import TransientFeed
-from heliograph.engine.interface import Confirm, Durable, Feed, Publish, Request
+from heliograph.engine.interface import Binding, Confirm, Count, Durable, Feed, Publish, Request, Start
 from heliograph.errors import AccessError, HeliographError, LimitError, ServerError
 from heliograph.limits import Limits
 
@@ -140,11 +141,17 @@ class EmbeddedEngine:
             self.store(subscription, confirm)
         return feed
 
-    def delete(self, durable: Durable, confirm: Confirm | None = None) -> None:
+    def delete(self, durable: Durable, confirm: Confirm | None = None, by: str = "Its owner") -> None:
         """See ``Engine``."""
-        self._remove(
-            self._find(durable), AccessError("Subscription deleted", "Its owner has unsubscribed it."), confirm
-        )
+        self._remove(self._find(durable), AccessError("Subscription deleted", f"{by} has deleted it."), confirm)
+
+    def durables(self) -> Collection[DurableSubscription]:
+        """See ``Engine``."""
+        return self._durables.values()
+
+    async def count(self, binding: Binding, start: Start) -> Count:
+        """See ``Engine``."""
+        return await Census(self._exchanges[binding.exchange], binding, start, self._loop).taken()
 
     def _find(self, durable: Durable, exchange: Exchange | None = None) -> DurableSubscription:
         """``exchange``: the one that it must be of, since the right to read was looked up for that one."""

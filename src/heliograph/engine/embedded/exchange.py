@@ -177,12 +177,16 @@ class Exchange:
         page = next((p for p in self._pages if p.batch.first_offset <= offset <= p.batch.last_offset), None)
         if page is not None:
             return page
-        found = self._log.read_batch(offset)
+        found = self.batch(offset)
         if not isinstance(found, Batch):
             return found
         page = Page(found)
         self._pages.append(page)
         return page
+
+    def batch(self, offset: int) -> Batch | Gap | None:
+        """As ``page``, for one reader alone."""
+        return self._log.read_batch(offset)
 
     def event_at(self, offset: int) -> Event | None:
         """One committed event, or None where it is not there any more.  ServerError: see ``page``."""
@@ -204,6 +208,11 @@ class Exchange:
             case StartAt.TIMESTAMP:
                 return self._log.offset_at(start.value)
         return None
+
+    @property
+    def first_offset(self) -> int:
+        """None lower is kept."""
+        return self._log.first_offset
 
     @property
     def size_bytes(self) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from heliograph.engine.embedded.backlog import Backlog
 from heliograph.engine.embedded.catch_up import REFILL_BYTES, REFILL_EVENTS
 from heliograph.engine.embedded.scan import Scan
-from heliograph.engine.interface import Binding, Event
+from heliograph.engine.interface import Binding, Event, Lag
 
 if TYPE_CHECKING:
     from heliograph.engine.embedded.exchange import Exchange
@@ -54,6 +54,14 @@ class Follower(ABC):
     def pending(self) -> bool:
         """Whether something can be taken."""
         return bool(self.fresh) or bool(self.backlog)
+
+    @property
+    def lag(self) -> Lag:
+        """See ``Feed``."""
+        if self.scan is None:
+            return Lag(len(self.backlog), self.exchange.next_offset)
+        position = self.scan.position
+        return Lag(len(self.backlog), position, max(0, self.exchange.committed_next - position))
 
     def widen(self, binding: Binding) -> None:
         """See ``Feed``; owner and pattern are the same, so only what was found before is to be forgotten."""

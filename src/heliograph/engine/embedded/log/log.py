@@ -15,7 +15,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
 import structlog
@@ -24,6 +24,7 @@ from heliograph.engine.embedded.log.batch import (
     HEAD_BYTES,
     BatchDamagedError,
     Head,
+    decode_event_keys,
     decode_events,
     decode_keys,
 )
@@ -38,6 +39,8 @@ from heliograph.engine.embedded.log.walk import Hole, Window
 from heliograph.engine.interface import Event
 from heliograph.errors import ServerError, SettingsError
 from heliograph.limits import Limits
+
+T = TypeVar("T")
 
 logger = structlog.get_logger("heliograph.log")
 
@@ -73,6 +76,10 @@ class Batch:
         Raises ServerError if the disk gives an error.
         """
         return self._log.read_events(self._segment, self._at, self.head)
+
+    def event_keys(self) -> list[str] | Gap:
+        """The routing key of each event; otherwise as ``events``, for a fraction of the work."""
+        return self._log.read_body(self._segment, self._at, self.head, decode_event_keys)
 
 
 class Log:
@@ -206,6 +213,10 @@ class Log:
 
     def read_events(self, segment: Segment, at: int, head: Head) -> list[Event] | Gap:
         """See ``Batch.events``."""
+        return self.read_body(segment, at, head, partial(decode_events, self.name))
+
+    def read_body(self, segment: Segment, at: int, head: Head, decode: Callable[[Head, bytes], T]) -> T | Gap:
+        """What ``decode`` makes of the body of a batch, or a Gap."""
         file = segment.file
         if file is None:
             return Gap(head.first_offset, head.last_offset, "removed")
@@ -218,7 +229,7 @@ class Log:
             body = b""
         self._window.salvage = False
         try:
-            return decode_events(self.name, head, body)
+            return decode(head, body)
         except BatchDamagedError as error:
             return self._lose(segment, at, head, str(error))
 
