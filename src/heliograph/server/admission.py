@@ -96,8 +96,8 @@ class Admission:
             raise removed(login)
         if not self._hub.authenticator.stands(login, identity.credential):
             raise revoked(login)
-        for subscription in connection.subscriptions:
-            broker.renew(principal, subscription)
+        for outlet in connection.outlets:
+            broker.renew(principal, outlet.subscription)
         return Identity(principal, identity.credential)
 
     def _turn(self) -> None:

@@ -69,7 +69,9 @@ class Server:
         loop = asyncio.get_running_loop()
         broker = Broker(self._engine, directory, limits)
         self._hub = Hub(broker, self._authenticator, limits, loop)
-        self._api = Api(broker, self._store, self._authenticator, snapshot.operators, limits, self._watcher.look)
+        self._api = Api(
+            broker, self._store, self._authenticator, snapshot.operators, limits, self._watcher.look, self._hub
+        )
         await self._engine.start()
         self._sweeper = Sweeper(self._hub)
         _allow_many_files()

@@ -14,6 +14,8 @@ from heliograph.directory.hashed import OperatorTokens
 from heliograph.directory.store.store import DirectoryStore
 from heliograph.limits import Limits
 from heliograph.server.http.edits import Edit
+from heliograph.server.hub import Hub
+from heliograph.server.rates import Rates
 
 T = TypeVar("T")
 
@@ -22,8 +24,9 @@ _STORE_CALLS_MAX = 4
 
 
 class Api:
-    """The broker, the stored directory, and who may ask.  ``operators`` is replaced when the directory changes.
+    """The broker, the open connections, the stored directory, and who may ask.
 
+    ``operators``: replaced when the directory changes.
     ``changed``: called after a change, so that this node does not wait for its next look.
     """
 
@@ -35,12 +38,15 @@ class Api:
         operators: OperatorTokens,
         limits: Limits,
         changed: Callable[[], Awaitable[None]],
+        hub: Hub,
     ) -> None:
         self.broker = broker
         self.ingest = Ingest(broker, limits)
         self.authenticator = authenticator
         self.operators = operators
         self.limits = limits
+        self.hub = hub
+        self.rates = Rates(hub.loop)
         self._store = store
         self._changed = changed
         self._calls = asyncio.Semaphore(_STORE_CALLS_MAX)

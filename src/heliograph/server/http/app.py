@@ -14,35 +14,43 @@ from heliograph.errors import HeliographError
 from heliograph.server.http import (
     accounts,
     audit,
+    connections,
     credentials,
+    dead_letters,
     description,
+    explain,
     ingest,
     message_types,
     operators,
     partners,
     services,
+    subscriptions,
     systems,
 )
 from heliograph.server.http.api import Api
-from heliograph.server.http.callers import json_only, operators_only
+from heliograph.server.http.callers import json_only, known_only, operators_only
 from heliograph.server.http.problem import on_error, on_fault, on_http_error, on_timeout
 
-_ADMINISTRATION = (systems, partners, accounts, services, operators, message_types, credentials, audit)
+_ADMINISTRATION = (systems, partners, accounts, services, operators, message_types, credentials, audit, connections)
+#: What partners and services may do with what is their own, and operators with everything.
+_THEIR_OWN = (subscriptions, dead_letters, explain)
 
 
 def described() -> list[Any]:
     """All handlers but those that describe them."""
-    routers = [
-        Router(
-            "",
-            route_handlers=room.HANDLERS,
-            guards=[operators_only, json_only],
-            tags=[room.__name__.rpartition(".")[2]],
-            security=[{"operator": []}],
-        )
-        for room in _ADMINISTRATION
-    ]
-    return [*ingest.HANDLERS, *routers]
+    administration = [_router(room, operators_only, [{"operator": []}]) for room in _ADMINISTRATION]
+    their_own = [_router(room, known_only, [{"operator": []}, {"login": []}]) for room in _THEIR_OWN]
+    return [*ingest.HANDLERS, *administration, *their_own]
+
+
+def _router(room: Any, guard: Any, security: list[dict[str, list[str]]]) -> Router:
+    return Router(
+        "",
+        route_handlers=room.HANDLERS,
+        guards=[guard, json_only],
+        tags=[room.__name__.rpartition(".")[2]],
+        security=security,
+    )
 
 
 def make_app(api: Api) -> Litestar:

@@ -59,6 +59,13 @@ async def operators_only(connection: Connection, _handler: BaseRouteHandler) -> 
         raise AccessError("Access refused", "Only operators may do this. Send an operator's token as Bearer.")
 
 
+async def known_only(connection: Connection, _handler: BaseRouteHandler) -> None:
+    """A guard: operators, and partners and services, which see what is their own."""
+    caller = await _identified(connection)
+    if isinstance(caller.principal, System):
+        raise AccessError("Access refused", "A system publishes events; only partners and services subscribe.")
+
+
 async def producers_only(connection: Connection, _handler: BaseRouteHandler) -> None:
     """A guard: the system in the path, or an operator."""
     caller = await _identified(connection)
