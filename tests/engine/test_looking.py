@@ -189,18 +189,3 @@ async def test_others_are_served_while_something_is_counted(start: Start) -> Non
     counted = count(station, "k.3")
     assert len(await reader.get(3_000)) == 3_000
     assert (await counted).events == len([n for n in range(3_000) if n % 7 == 3])
-
-
-async def test_what_retention_has_taken_makes_a_count_a_lower_bound(start: Start) -> None:
-    station = await start(segment_bytes_max=4_096, preallocated_bytes=4_096, log_bytes_max=8_192)
-    offsets = await station.store_all(*["a"] * 10)
-    for _ in range(30):
-        await station.store("a", bytes(1_000))
-    engine = station.engine
-    engine._keep()  # type: ignore[attr-defined]
-    assert (await count(station, "#", Begin(StartAt.OFFSET, offsets[0]))).complete is False
-    an_hour_ago = Begin(StartAt.TIMESTAMP, time.time_ns() // 1_000_000 - 3_600_000)
-    found = await count(station, "#", an_hour_ago)
-    assert found.complete is False
-    assert 0 < found.events < 40
-    assert found.until_ms is None

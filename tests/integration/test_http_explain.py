@@ -190,3 +190,8 @@ def test_nobody_asks_for_another(operated: Operated):
     assert contoso("POST", "/explain", {"pattern": "#", "partner": 9}).status == 200
     assert operated.acme("POST", "/explain", {"pattern": "#"}).status == 403
     assert HttpClient(operated.maria.url)("POST", "/explain", {"pattern": "#"}).status == 401
+
+
+def test_json_that_is_nested_too_deeply_is_the_sender_s_fault(operated: Operated):
+    answer = operated.maria("POST", "/explain", b"[" * 100_000)
+    assert (answer.status, answer.body["detail"]) == (400, "The body is nested too deeply.")

@@ -29,7 +29,7 @@ from heliograph.server.http import (
 )
 from heliograph.server.http.api import Api
 from heliograph.server.http.callers import json_only, known_only, operators_only
-from heliograph.server.http.problem import on_error, on_fault, on_http_error, on_timeout
+from heliograph.server.http.problem import on_error, on_fault, on_http_error, on_nested, on_timeout
 
 _ADMINISTRATION = (systems, partners, accounts, services, operators, message_types, credentials, audit, connections)
 #: What partners and services may do with what is their own, and operators with everything.
@@ -62,6 +62,7 @@ def make_app(api: Api) -> Litestar:
         exception_handlers={
             HeliographError: on_error,
             HTTPException: on_http_error,
+            RecursionError: on_nested,
             TimeoutError: on_timeout,
             Exception: on_fault,
         },

@@ -95,7 +95,7 @@ async def list_subscriptions(
     api, owner = api_of(request), _owner(request)
     behind = None if after is None else read_after(after)
     found, last = page_of(request, _all(api, owner, behind), _order, limit, behind)
-    consumers = _consumers(api)
+    consumers = _consumers(api) if any(not isinstance(each, Live) for each in found) else {}
     shapes = [_shape(api, each, consumers) for each in found]
     return linked(request, shapes, page_size(api, limit), None if last is None else write_after(last))
 
@@ -163,7 +163,11 @@ def _owner(request: HttpRequest) -> str | None:
 def _owner_of(found: Found) -> str:
     if not isinstance(found, Live):
         return found.durable.principal
-    identity = found.connection.identity
+    return _owner_of_connection(found.connection)
+
+
+def _owner_of_connection(connection: StompConnection) -> str:
+    identity = connection.identity
     return "" if identity is None else owner_of(identity.principal)
 
 
@@ -180,11 +184,12 @@ def _readable(request: HttpRequest, bound: Binding) -> bool:
 
 
 def _all(api: Api, owner: str | None, behind: Order | None) -> Iterator[Found]:
-    live = (each for connection in in_order(api.hub.connections) for each in _of(connection))
-    mine = (each for each in live if owner in (None, _owner_of(each)))
+    """In order; what lies before ``behind`` may be left out."""
+    mine = (each for each in api.hub.connections if owner in (None, _owner_of_connection(each)))
     if behind is not None and behind[0] == 1:
-        return mine
-    return chain(sorted(api.broker.durables(owner), key=_order), mine)
+        return chain.from_iterable(_of(each) for each in in_order(mine) if order_of(each) >= behind[1:3])
+    live = chain.from_iterable(map(_of, in_order(mine)))
+    return chain(sorted(api.broker.durables(owner), key=_order), live)
 
 
 def _of(connection: StompConnection) -> list[Live]:
