@@ -99,13 +99,15 @@ async def test_a_connection_is_listed_with_what_is_known_of_it(operated: Operate
 
 async def test_plain_tcp_and_a_connection_without_login_are_listed_too(operated: Operated):
     place = urlsplit(address(operated.process, "stomp"))
-    _, writer = await asyncio.open_connection(place.hostname, place.port)
+    reader, writer = await asyncio.open_connection(place.hostname, place.port)
     host, port = writer.get_extra_info("sockname")
     found = await until(
         operated.maria, "/connections?limit=200", lambda all_: any(each["transport"] == "tcp" for each in all_)
     )
     (mine,) = [each for each in found if each["address"] == f"{host}:{port}"]
     assert (mine["login"], mine["state"], mine["octets_in"]) == (None, "waiting for CONNECT", 0)
+    assert (await ask(operated.maria, "DELETE", f"/connections/{mine['id']}")).status == 204
+    assert b"message:Connection closed" in await asyncio.wait_for(reader.read(), 10)
     writer.close()
     await writer.wait_closed()
 

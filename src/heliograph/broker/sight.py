@@ -10,6 +10,7 @@ from heliograph.broker.authorization import binding
 from heliograph.catalog.message_type import MessageType
 from heliograph.catalog.pattern_layout import numbers_in, pattern_faults
 from heliograph.directory.directory import Directory
+from heliograph.directory.fault import did_you_mean
 from heliograph.directory.principal import Partner, Principal
 from heliograph.engine.interface import Binding
 from heliograph.errors import AccessError, DestinationError
@@ -19,6 +20,9 @@ from heliograph.topic.matcher import matches
 from heliograph.topic.words import HASH, STAR, quote
 
 Words = Sequence[str]
+
+#: So many names are compared with one that is not known; more would take long.
+_COMPARED_MAX = 100
 
 
 class Sight(Struct, frozen=True):
@@ -42,14 +46,17 @@ def look(
     refused: list[str] = []
     if principal is None:
         bound = Binding(exchange, pattern, None) if exchange in directory.exchanges else None
-        refused = [] if bound else [f"There is no exchange {exchange!r}: the message type is not switched on."]
+        if bound is None:
+            refused = [f"There is no exchange {quote(exchange)}: the message type is not switched on."]
     else:
         try:
             bound = binding(directory, principal, Destination(exchange, ".".join(pattern)), pattern)
         except AccessError as error:
             refused = [error.detail]
     if bound is None:
-        return Sight(None, [], refused, [])
+        visible = directory.exchanges.keys() if principal is None else _visible(principal)
+        hint = did_you_mean(exchange, visible) if len(visible) <= _COMPARED_MAX else ""
+        return Sight(None, [], [text + hint for text in refused], [])
     message_type = directory.exchanges[exchange].message_type
     partner_id = principal.id if isinstance(principal, Partner) else None
     access = list(_narrowed(bound, key))

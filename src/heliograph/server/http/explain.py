@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from litestar import Request, post
 from litestar.params import JSONBody
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from heliograph.broker.sight import Sight, look
@@ -30,6 +30,7 @@ from heliograph.topic.words import HASH, parse_key, parse_pattern
 
 T = TypeVar("T")
 HttpRequest = Request[Any, Any, Any]
+Name = Annotated[str, Meta(max_length=127)]
 _HOUR_MS = 3_600_000
 
 
@@ -38,8 +39,8 @@ class Question(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     do.  ``key`` or ``event``, the body of one, is what it is compared with.  ``partner``: an operator asks for it."""
 
     pattern: str
-    system: str | None = None
-    message_type: str | None = None
+    system: Name | None = None
+    message_type: Name | None = None
     key: str | None = None
     event: dict[str, Any] | None = None
     partner: Id | None = None
