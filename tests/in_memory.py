@@ -128,6 +128,7 @@ class InMemoryLink:
 
     peer = "memory"
     framing = "memory"
+    octets = None
 
     def __init__(self, credentials: tuple[str, str] | None = None) -> None:
         self.credentials = credentials

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Container
 from enum import Enum
 
+from heliograph.broker.watched import Watched
 from heliograph.engine.interface import Binding, Confirm, Event, Feed, Lag
 from heliograph.errors import ProtocolError
 from heliograph.limits import Limits
@@ -37,7 +38,7 @@ class Subscription:
     def __init__(
         self, feed: Feed, binding: Binding, ack_mode: AckMode, prefetch_count: int | None, limits: Limits
     ) -> None:
-        self._feed = feed
+        self._feed: Feed = feed
         self.binding = binding
         self._bytes_max = limits.unacked_bytes_max
         self._unacked_bytes = 0
@@ -113,6 +114,17 @@ class Subscription:
     def lag(self) -> Lag:
         """What waits."""
         return self._feed.lag
+
+    def watch(self) -> Watched:
+        """Count deliveries from now on, until ``unwatch``."""
+        if not isinstance(self._feed, Watched):
+            self._feed = Watched(self._feed)
+        return self._feed
+
+    def unwatch(self) -> None:
+        """Count no more."""
+        if isinstance(self._feed, Watched):
+            self._feed = self._feed.feed
 
     def widen(self, binding: Binding) -> None:
         """Go on with more rights than before."""
