@@ -29,6 +29,7 @@ def require_server_parts() -> None:
     try:
         import alembic  # noqa: F401
         import argon2  # noqa: F401
+        import limits  # noqa: F401
         import litestar  # noqa: F401
         import picows  # noqa: F401
         import sqlalchemy  # noqa: F401

@@ -42,7 +42,8 @@ class Login:
 
     async def _run(self, login: str, passcode: str) -> None:
         try:
-            identity = await self._authenticator.authenticate(login, passcode)
+            address = self._connection.link.peer.rpartition(":")[0]
+            identity = await self._authenticator.authenticate(login, passcode, address)
         except HeliographError as error:
             self._connection.fail(error)
         else:
