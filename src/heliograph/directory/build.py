@@ -144,7 +144,7 @@ class _Builder:
             self._disabled.add(entry.email)
             return
         self._principals[entry.email] = Partner(
-            id=entry.id, name=entry.name, login=entry.email, exchanges=frozenset(exchanges)
+            id=entry.id, name=entry.name, login=entry.email, exchanges=frozenset(exchanges), quota=entry.quota
         )
 
     def _granted(self, place: str, grant: GrantEntry) -> Iterable[str]:

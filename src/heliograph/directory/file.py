@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct, ValidationError, inspect
 
 from heliograph.directory.fault import did_you_mean, directory_fault
+from heliograph.directory.quota import Quota
 from heliograph.directory.secret import Secret
 from heliograph.errors import SettingsError
 
@@ -61,6 +62,7 @@ class PartnerEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     email: str
     password: Secret | None = None
     disabled: bool = False
+    quota: Quota = Quota()
     grants: tuple[GrantEntry, ...] = ()
     accounts: tuple[AccountEntry, ...] = ()
 
@@ -179,6 +181,7 @@ _PLACE = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<place>.*)`)?", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(.*)`")
 _TYPE = re.compile(r"Expected `(.*)`, got `(.*)`")
+_RANGE = re.compile(r"Expected `int` (>=|<=) (\d+)")
 _TOML_NAMES = {
     "str": "a string",
     "int": "an integer",
@@ -208,6 +211,8 @@ def _shape_fault(path: Path, text: str) -> SettingsError:
     if kinds := _TYPE.fullmatch(what):
         wanted, found = (_TOML_NAMES.get(kind, kind) for kind in kinds.groups())
         return directory_fault(path, place, f"expected {wanted}, found {found}.")
+    if bound := _RANGE.fullmatch(what):
+        return directory_fault(path, place, f"expected {bound[2]} or {'more' if bound[1] == '>=' else 'less'}.")
     if place.endswith((".key", ".body")):
         only = "#" if place.endswith(".key") else "any"
         return directory_fault(path, place, f"an operator's own message type has {only!r} here, and nothing else yet.")

@@ -70,7 +70,7 @@ class StompConnection:
         self._control_bytes = 0
         self._marked = self._blocked = self._closing = self._reading_paused = self._suspended = self._publishes = False
         self._awaited = Awaited()
-        self._login = Login(self, hub.authenticator)
+        self._login = Login(self, hub)
         hub.connections[self] = None
 
     # --- from the link
@@ -304,7 +304,7 @@ class StompConnection:
             self._receipt(receipt)
 
     def _on_subscribe(self, event: Subscribe) -> None:
-        principal = self._hub.admission.principal_of(self)
+        principal = self._hub.subscriber(self)
         arguments = read_arguments(event, time.time_ns() // 1_000_000)
         durable = arguments.durable(principal)
         outlet = Outlet(self, event, annotated=durable is not None or arguments.start is not None)

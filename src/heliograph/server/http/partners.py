@@ -6,7 +6,7 @@ from typing import Any
 
 from litestar import Request, Response, delete, get, post, put
 from litestar.params import FromPath, JSONBody
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from heliograph.directory.file import GrantEntry, PartnerEntry
 from heliograph.directory.secret import Secret, new_secret
@@ -36,6 +36,7 @@ async def make_partner(request: HttpRequest, data: JSONBody[PartnerShape]) -> Re
         email=data.email,
         password=Secret(secret),
         disabled=data.disabled,
+        quota=data.quota,
         grants=_grants(data.grants),
     )
     await api_of(request).edit(Edit("partners", data.id, made(entry, f"a partner {data.id}")), caller_of(request))
@@ -51,9 +52,10 @@ async def show_partner(request: HttpRequest, partner: FromPath[int]) -> PartnerS
 @put("/partners/{partner:int}", summary="Change a partner")
 async def change_partner(request: HttpRequest, partner: FromPath[int], data: JSONBody[PartnerChange]) -> PartnerShape:
     """What is sent replaces what is there; ``disabled`` shuts it out. Its accounts and credentials stay."""
-    fields = {"name": data.name, "email": data.email, "disabled": data.disabled, "grants": _grants(data.grants)}
+    fields = {"name": data.name, "email": data.email, "disabled": data.disabled, "quota": data.quota}
+    fields["grants"] = _grants(data.grants)
     await api_of(request).edit(Edit("partners", partner, changed(f"partner {partner}", **fields)), caller_of(request))
-    return PartnerShape(id=partner, name=data.name, email=data.email, disabled=data.disabled, grants=data.grants)
+    return PartnerShape(id=partner, **asdict(data))
 
 
 @delete("/partners/{partner:int}", summary="Remove a partner")
@@ -126,7 +128,9 @@ def _grants(grants: tuple[Grant, ...]) -> tuple[GrantEntry, ...]:
 
 def _shape(entry: PartnerEntry) -> PartnerShape:
     grants = tuple(Grant(system=each.system, message_types=each.message_types) for each in entry.grants)
-    return PartnerShape(id=entry.id, name=entry.name, email=entry.email, disabled=entry.disabled, grants=grants)
+    return PartnerShape(
+        id=entry.id, name=entry.name, email=entry.email, disabled=entry.disabled, quota=entry.quota, grants=grants
+    )
 
 
 HANDLERS = [list_partners, make_partner, show_partner, change_partner, remove_partner, grant, withdraw]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from heliograph.directory.file import RetentionEntry
+from heliograph.directory.quota import Quota
 
 Id = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
@@ -48,6 +49,7 @@ class PartnerChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     name: Shown
     email: Shown
     disabled: bool = False
+    quota: Quota = field(default_factory=Quota)
     grants: tuple[Grant, ...] = ()
 
 

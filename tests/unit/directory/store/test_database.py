@@ -12,8 +12,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
+from heliograph.directory.quota import Quota
 from heliograph.directory.secret import Secret
-from heliograph.directory.store import database
+from heliograph.directory.store import database, migrations
 from heliograph.directory.store.store import DirectoryStore
 from heliograph.directory.store.tables import metadata
 from heliograph.errors import ServerError, SettingsError
@@ -43,6 +44,22 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Secret:
 def test_the_migrations_make_the_tables_of_the_source(store: DirectoryStore):
     with store._engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_a_partner_of_before_there_were_quotas_has_none(url: Secret, monkeypatch: pytest.MonkeyPatch):
+    store = DirectoryStore(url, Limits())
+    with monkeypatch.context() as earlier:
+        earlier.setattr(migrations, "TARGET", "0001")
+        store.migrate()
+    with store._engine.begin() as connection:
+        connection.execute(text("INSERT INTO principals (kind, login) VALUES ('partner', 'ops@a.example')"))
+        connection.execute(
+            text("INSERT INTO partners (principal, id, name, disabled) SELECT id, 7, 'A', 1 = 0 FROM principals")
+        )
+    store.migrate()
+    (partner,) = store.export().partners
+    assert (partner.id, partner.quota) == (7, Quota())
+    store.close()
 
 
 def test_migrating_again_changes_nothing(store: DirectoryStore):

@@ -14,6 +14,8 @@ from heliograph.errors import SettingsError
 
 #: PostgreSQL's advisory lock of whoever migrates: any number that is always the same.
 _LOCK = 0x48454C494F
+#: Up to which step; a test of a later one begins with an earlier one.
+TARGET = "head"
 
 
 def upgrade(engine: Engine) -> None:
@@ -25,7 +27,7 @@ def upgrade(engine: Engine) -> None:
             connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
         config.attributes["connection"] = connection
         try:
-            command.upgrade(config, "head")
+            command.upgrade(config, TARGET)
         except CommandError:
             raise SettingsError(
                 "Bad directory", "its tables are of a newer version of heliograph. Start that version, or a newer one."
