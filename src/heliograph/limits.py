@@ -82,7 +82,9 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     partner_durables_max: int = 5_000  #: half of all
     failed_logins_max: int = 20  #: of one login from one address, within the window: people mistype less often
     failed_logins_per_address_max: int = 60  #: of all logins together; many may share an address
-    failed_logins_per_login_max: int = 1_000  #: from all addresses together; known ones get in all the same
+    failed_logins_per_login_max: int = (
+        1_000  #: from all addresses; known ones get in all the same.  Of tokens, from one
+    )
     failed_logins_window_ms: int = 300_000  #: from the first failure on
     failed_login_counters_max: int = 65_536  #: each failure costs an argon2, so more take hours to make
     known_addresses_max: int = 65_536  #: logins, each with an address from which it was right before

@@ -129,7 +129,7 @@ def test_message_types_grants_and_cameras_one_by_one(maria: HttpClient):
     assert maria("PUT", "/systems/acme/message-types/thumb", {"log_ms_max": 5}).status == 200
     assert maria("GET", "/systems/acme").body["retention"]["thumb"]["log_ms_max"] == 5
     assert maria("DELETE", "/message-types/thumb").status == 409
-    assert maria("PUT", "/partners/9/grants/acme/thumb").status == 422
+    assert maria("PUT", "/partners/9/grants/acme/thumb").status == 409
     assert maria("DELETE", "/systems/acme/message-types/thumb").status == 204
     assert maria("DELETE", "/message-types/thumb").status == 204
     assert maria("PUT", "/partners/9/grants/acme/face_v24").status == 200
@@ -172,16 +172,20 @@ def test_the_audit_says_who_did_what(maria: HttpClient):
 @pytest.mark.parametrize(
     ("path", "body", "status", "pointers"),
     [
-        ("/systems", {"name": "x", "message_types": ["fase_v24"]}, 422, ["/message_types/0"]),
+        ("/systems", {"name": "x", "message_types": ["fase_v24"]}, 409, ["/message_types/0"]),
         ("/systems", {"name": 5}, 422, ["/name"]),
         ("/systems", {"nmae": "x"}, 422, ["/nmae"]),
         ("/systems", {}, 422, ["/name"]),
         ("/systems", [], 422, [""]),
         ("/systems", b"{", 400, []),
         ("/systems", {"name": "archiver"}, 409, []),
+        ("/systems", {"name": "a\n"}, 422, ["/name"]),
+        ("/partners", {"id": 13, "name": "x\n", "email": "a@b.example"}, 422, ["/name"]),
+        ("/services", {"name": "x", "subscribe": ["/exchange/acme_face_v24/a*"]}, 422, ["/subscribe/0"]),
+        ("/services", {"name": "x", "subscribe": ["/exchange/acme_faces/#"]}, 409, ["/subscribe/0"]),
         ("/partners", {"id": 13, "name": "\x00", "email": "a@b.example"}, 422, ["/name"]),
         ("/partners", {"id": 7.5, "name": "x", "email": "a@b.example"}, 422, ["/id"]),
-        ("/partners/9/accounts", {"id": 12345}, 422, ["/id"]),
+        ("/partners/9/accounts", {"id": 12345}, 409, ["/id"]),
     ],
 )
 def test_what_does_not_fit_is_a_problem(maria: HttpClient, path: str, body: object, status: int, pointers):

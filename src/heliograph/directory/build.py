@@ -13,7 +13,7 @@ from typing import NoReturn
 from heliograph.catalog.message_type import MessageType
 from heliograph.catalog.message_types import BUILT_IN_MESSAGE_TYPES, free_message_type
 from heliograph.directory.directory import Account, Directory, Exchange
-from heliograph.directory.fault import did_you_mean, directory_fault
+from heliograph.directory.fault import DirectoryFault, did_you_mean, directory_fault
 from heliograph.directory.file import (
     AccountEntry,
     DirectoryFile,
@@ -84,7 +84,7 @@ class _Builder:
     def _add_message_type(self, place: str, entry: MessageTypeEntry) -> None:
         self._check_name(f"{place}.name", entry.name)
         if entry.name in BUILT_IN_MESSAGE_TYPES:
-            self._refuse(f"{place}.name", f"{entry.name!r} is built in. Give your own message type another name.")
+            self._conflict(f"{place}.name", f"{entry.name!r} is built in. Give your own message type another name.")
         self._check_unique(f"{place}.name", "message type", entry.name)
         self._message_types[entry.name] = free_message_type(entry.name)
 
@@ -119,7 +119,7 @@ class _Builder:
         self, place: str, type_name: str, retention: RetentionEntry, switched_on: Iterable[str]
     ) -> None:
         if type_name not in switched_on:
-            self._refuse(place, f"{type_name!r} is not switched on for this system. Add it to message_types.")
+            self._conflict(place, f"{type_name!r} is not switched on for this system. Add it to message_types.")
         for name in ("log_ms_max", "log_bytes_max"):
             value = getattr(retention, name)
             if value is not None and not 0 < value <= ID_MAX:
@@ -150,20 +150,20 @@ class _Builder:
     def _granted(self, place: str, grant: GrantEntry) -> Iterable[str]:
         switched_on = self._switched_on.get(grant.system)
         if switched_on is None:
-            self._refuse(
+            self._conflict(
                 f"{place}.system",
                 f"no system is called {grant.system!r}.{did_you_mean(grant.system, self._switched_on)}",
             )
         for number, type_name in enumerate(grant.message_types):
             type_place = f"{place}.message_types[{number}]"
             if not self._message_type(type_place, type_name).has_partner:
-                self._refuse(
+                self._conflict(
                     type_place,
                     f"{type_name!r} has no partner word in its key, so a partner would see everyone's. "
                     "Grant it to nobody; a service may subscribe to it.",
                 )
             if type_name not in switched_on:
-                self._refuse(
+                self._conflict(
                     type_place,
                     f"{type_name!r} is not switched on for system {grant.system!r}. "
                     "Add it to that system's message_types, or take it out of the grant.",
@@ -207,7 +207,7 @@ class _Builder:
             self._refuse(place, error.detail)
         exchange = destination.exchange
         if exchange not in self._exchanges:
-            self._refuse(
+            self._conflict(
                 place,
                 f"no exchange is called {exchange!r}, since no system of that name has that message type switched on."
                 f"{did_you_mean(exchange, self._exchanges)}",
@@ -219,7 +219,7 @@ class _Builder:
     def _message_type(self, place: str, name: str) -> MessageType:
         message_type = self._message_types.get(name)
         if message_type is None:
-            self._refuse(place, f"no message type is called {name!r}.{did_you_mean(name, self._message_types)}")
+            self._conflict(place, f"no message type is called {name!r}.{did_you_mean(name, self._message_types)}")
         return message_type
 
     def _check_name(self, place: str, name: str) -> None:
@@ -266,10 +266,14 @@ class _Builder:
         """``kind``: what the value is; logins of partners, systems and services are one kind."""
         first = self._places.setdefault((kind, value), place)
         if first != place:
-            self._refuse(place, f"the {kind} {value!r} is taken by {first}. {_WHY_UNIQUE[kind]}")
+            self._conflict(place, f"the {kind} {value!r} is taken by {first}. {_WHY_UNIQUE[kind]}")
 
     def _refuse(self, place: str, sentences: str) -> NoReturn:
         raise directory_fault(self._source, place, sentences)
+
+    def _conflict(self, place: str, sentences: str) -> NoReturn:
+        """It would fit another directory."""
+        raise DirectoryFault(self._source, place, sentences, conflict=True)
 
 
 _WHY_UNIQUE = {

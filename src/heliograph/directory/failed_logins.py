@@ -6,6 +6,8 @@ Three counts of failures, each over ``failed_logins_window_ms`` from its first f
     from one address                 ``failed_logins_per_address_max``
     of one login                     ``failed_logins_per_login_max``, much higher, for guesses from everywhere
 
+A token is too long to be guessed, so what it is counted against is the last of these limits, for each address.
+
 Who has logged in from an address before is known there, and only the first count holds: guesses by others, from
 elsewhere or from beside it, keep nobody out of where they have always come from.
 
@@ -37,7 +39,8 @@ _IPV6_NETWORK_BITS = 64
 class FailedLogins:
     """``check`` before and after a verification, then note what came of it.  ``now``: monotonic seconds.
 
-    ``login``: any octets that name who is meant; they are not kept.  ``address``: of the peer, without its port.
+    ``login``: any octets that name who is meant, or a token, ``is_token``; they are not kept.  ``address``: of the
+    peer, without its port.
     """
 
     def __init__(self, limits: Limits, now: Callable[[], float]) -> None:
@@ -50,34 +53,39 @@ class FailedLogins:
         self._known: dict[str, None] = {}  # login and address, the latest last
         self._known_max = limits.known_addresses_max
 
-    def check(self, login: bytes, address: str) -> None:
+    def check(self, login: bytes, address: str, *, is_token: bool = False) -> None:
         """LimitError, with the time to try again, where there were too many."""
-        counts = self._counts(login, address)
+        counts = self._counts(login, address, is_token)
         if counts[0][1] in self._known:
             counts = counts[:1]
         full = [each for each in counts if not self._limiter.test(*each)]
         if full:
             raise self._refusal(max(self._limiter.get_window_stats(*each).reset_time for each in full))
 
-    def failed(self, login: bytes, address: str) -> None:
+    def failed(self, login: bytes, address: str, *, is_token: bool = False) -> None:
         """It was wrong."""
-        for item, name in self._counts(login, address):
+        for item, name in self._counts(login, address, is_token):
             self._limiter.hit(item, name)
             if self._limiter.storage.get(item.key_for(name)) == item.amount:
                 log.warning("too many failed logins", address=address, count=item.amount)
 
-    def succeeded(self, login: bytes, address: str) -> None:
+    def succeeded(self, login: bytes, address: str, *, is_token: bool = False) -> None:
         """It was right: that login is known at that address, and begins anew there."""
-        item, name = self._counts(login, address)[0]
+        item, name = self._counts(login, address, is_token)[0]
         self._limiter.clear(item, name)
         self._known.pop(name, None)
         self._known[name] = None
         if len(self._known) > self._known_max:
             del self._known[next(iter(self._known))]
 
-    def _counts(self, login: bytes, address: str) -> list[tuple[RateLimitItem, str]]:
+    def _counts(self, login: bytes, address: str, is_token: bool) -> list[tuple[RateLimitItem, str]]:
         """What is counted, under names that have one length whatever was sent."""
         where = _network(address).encode()
+        if is_token:
+            return [
+                (self._of_login, _digest(b"token", where, login)),
+                (self._of_login, _digest(b"tokens", where)),
+            ]
         return [
             (self._of_both, _digest(b"both", where, login)),
             (self._of_address, _digest(b"address", where)),

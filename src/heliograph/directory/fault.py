@@ -18,12 +18,16 @@ class NotThere(ClientError):
 
 
 class DirectoryFault(SettingsError):
-    """A directory that does not fit.  ``place``: a path such as ``partners[0].email``; empty: the whole file."""
+    """A directory that does not fit.  ``place``: a path such as ``partners[0].email``; empty: the whole file.
 
-    def __init__(self, source: object, place: str, sentences: str) -> None:
+    ``conflict``: it is well formed, and does not fit what else there is.
+    """
+
+    def __init__(self, source: object, place: str, sentences: str, *, conflict: bool = False) -> None:
         super().__init__("Bad directory", f"{source}: {place}: {sentences}" if place else f"{source}: {sentences}")
         self.place = place
         self.sentences = sentences
+        self.conflict = conflict
 
 
 def directory_fault(source: object, place: str, sentences: str) -> DirectoryFault:

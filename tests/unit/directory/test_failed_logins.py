@@ -119,6 +119,18 @@ def test_what_one_peer_can_have_counts_as_one_address(failed: FailedLogins, one:
     assert bool(refused(failed, OWNER, other)) is same
 
 
+def test_tokens_have_a_count_of_their_own(failed: FailedLogins) -> None:
+    failed.succeeded(b"right", EVIL, is_token=True)
+    for number in range(8):
+        failed.check(b"%d" % number, EVIL, is_token=True)
+        failed.failed(b"%d" % number, EVIL, is_token=True)
+    with pytest.raises(LimitError):
+        failed.check(b"new", EVIL, is_token=True)
+    failed.check(b"new", HOME, is_token=True)
+    failed.check(b"right", EVIL, is_token=True)
+    assert not refused(failed, OWNER, EVIL)
+
+
 def held(failed: FailedLogins) -> int:
     counters: dict[str, object] = failed._limiter.storage._counters  # type: ignore[attr-defined]
     return len(counters)

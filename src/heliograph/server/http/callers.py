@@ -37,7 +37,7 @@ class Caller(Struct, frozen=True):
 async def identify(api: Api, authorization: str, address: str) -> Caller:
     """Who this is; LoginError for all that fails, after the same work as over STOMP.
 
-    LimitError where there were too many of these; a token counts as a login of its own.
+    LimitError where there were too many of these.
     """
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() == "bearer":
@@ -54,12 +54,12 @@ async def identify(api: Api, authorization: str, address: str) -> Caller:
 
 def _operator(api: Api, token: str, address: str) -> str:
     failed_logins, octets = api.authenticator.failed_logins, token.encode("utf-8", "surrogatepass")
-    failed_logins.check(octets, address)
+    failed_logins.check(octets, address, is_token=True)
     found = api.operators.operator(token, time.time() * 1000)
     if found is None:
-        failed_logins.failed(octets, address)
+        failed_logins.failed(octets, address, is_token=True)
         raise LoginError("Unauthorized")
-    failed_logins.succeeded(octets, address)
+    failed_logins.succeeded(octets, address, is_token=True)
     return found[0]
 
 

@@ -45,13 +45,14 @@ class Edit:
         return self._file
 
     def refused(self, fault: DirectoryFault) -> Refused:
-        """422 where what was sent does not fit; 409 where something else would not fit any more."""
+        """422 where what was sent is wrong by itself; 409 where it, or something else, would not fit what there is."""
         place = fault.place
         if place == self._place or place.startswith(f"{self._place}."):
             place = re.sub(r"^accounts\[\d+\]\.?", "", place.removeprefix(self._place).removeprefix("."))
             shown = f"{place}: {fault.sentences}" if place else fault.sentences
             pointers = None if self._by_path else {pointer_of(place): fault.sentences}
-            return Refused(422, "Invalid request", fault.sentences if self._by_path else shown, pointers)
+            status, title = (409, "Conflict") if fault.conflict else (422, "Invalid request")
+            return Refused(status, title, fault.sentences if self._by_path else shown, pointers)
         return Refused(409, "Conflict", f"{self._named(place)}: {fault.sentences}")
 
     def _named(self, place: str) -> str:

@@ -12,18 +12,19 @@ from heliograph.directory.file import GrantEntry, PartnerEntry
 from heliograph.directory.secret import Secret, new_secret
 from heliograph.server.http.answers import api_of, caller_of, created
 from heliograph.server.http.edits import Edit, changed, made, not_there, removed
-from heliograph.server.http.page import After, Limit, page
-from heliograph.server.http.problem import Refused
+from heliograph.server.http.page import AfterNumber, Limit, page
 from heliograph.server.http.shapes import Grant, Made, PartnerChange, PartnerShape
 
 HttpRequest = Request[Any, Any, Any]
 
 
 @get("/partners", summary="List partners")
-async def list_partners(request: HttpRequest, limit: Limit = None, after: After = None) -> Response[list[PartnerShape]]:
+async def list_partners(
+    request: HttpRequest, limit: Limit = None, after: AfterNumber = None
+) -> Response[list[PartnerShape]]:
     """In the order of their ids."""
     file = await api_of(request).ask(lambda store: store.export())
-    return page(request, map(_shape, file.partners), lambda each: each.id, limit, number_after(after))
+    return page(request, map(_shape, file.partners), lambda each: each.id, limit, after)
 
 
 @post("/partners", summary="Make a partner")
@@ -111,15 +112,6 @@ async def find_partner(request: HttpRequest, partner: int) -> PartnerEntry:
     if found is None:
         raise not_there(f"partner {partner}")
     return found
-
-
-def number_after(after: str | None) -> int | None:
-    """``after`` where ids are numbers."""
-    if after is None:
-        return None
-    if not (after.isascii() and after.isdigit() and len(after) < 19):
-        raise Refused(422, "Invalid request", "after: it is a number, as the Link of the page before has it.")
-    return int(after)
 
 
 def _grants(grants: tuple[Grant, ...]) -> tuple[GrantEntry, ...]:
