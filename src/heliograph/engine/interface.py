@@ -127,11 +127,15 @@ class Durable(Struct, frozen=True):
 
 
 class Request(Struct, frozen=True):
-    """What is subscribed to.  ``start`` is None where the subscriber has not asked to know of offsets."""
+    """What is subscribed to.  ``start`` is None where the subscriber has not asked to know of offsets.
+
+    ``durables_max``: so many durable subscriptions its principal may have, None where only the engine's limit holds.
+    """
 
     binding: Binding
     start: Start | None = None
     durable: Durable | None = None
+    durables_max: int | None = None
 
 
 class Lag(Struct, frozen=True):

@@ -71,7 +71,7 @@ class StompConnection:
         self._control_bytes = 0
         self._marked = self._blocked = self._closing = self._reading_paused = self._suspended = self._publishes = False
         self._awaited = Awaited()
-        self._login = Login(self, hub.authenticator)
+        self._login = Login(self, hub)
         hub.connections[self] = None
 
     # --- from the link

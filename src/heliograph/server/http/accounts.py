@@ -10,8 +10,8 @@ from litestar.params import FromPath, JSONBody
 from heliograph.directory.file import AccountEntry
 from heliograph.server.http.answers import api_of, caller_of, created
 from heliograph.server.http.edits import not_there, with_accounts
-from heliograph.server.http.page import After, Limit, page
-from heliograph.server.http.partners import find_partner, number_after
+from heliograph.server.http.page import AfterNumber, Limit, page
+from heliograph.server.http.partners import find_partner
 from heliograph.server.http.problem import Refused
 from heliograph.server.http.shapes import AccountChange, AccountShape
 
@@ -21,11 +21,11 @@ Accounts = dict[int, AccountEntry]
 
 @get("/partners/{partner:int}/accounts", summary="List a partner's accounts")
 async def list_accounts(
-    request: HttpRequest, partner: FromPath[int], limit: Limit = None, after: After = None
+    request: HttpRequest, partner: FromPath[int], limit: Limit = None, after: AfterNumber = None
 ) -> Response[list[AccountShape]]:
     """In the order of their ids."""
     found = map(_shape, (await find_partner(request, partner)).accounts)
-    return page(request, found, lambda each: each.id, limit, number_after(after))
+    return page(request, found, lambda each: each.id, limit, after)
 
 
 @post("/partners/{partner:int}/accounts", summary="Make an account")

@@ -67,7 +67,7 @@ def make_app(api: Api) -> Litestar:
     return Litestar(
         [*described(), *description.handlers(described)],
         state=State({"api": api}),
-        middleware=[_within(api.limits.http_request_ms_max / 1000)],
+        middleware=[_within(api.limits.http_request_ms_max / 1000), _options],
         exception_handlers={
             HeliographError: on_error,
             HTTPException: on_http_error,
@@ -79,6 +79,21 @@ def make_app(api: Api) -> Litestar:
         openapi_config=None,
         logging_config=None,
     )
+
+
+def _options(app: ASGIApp) -> ASGIApp:
+    """A middleware: which methods a path has.  Litestar's own answer knows those of its first handler alone."""
+
+    async def answered(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope.get("method") != "OPTIONS":
+            await app(scope, receive, send)
+            return
+        routes = (route for route in scope["litestar_app"].routes if route.path_format == scope["path_template"])
+        allowed = ", ".join(sorted({method for route in routes for method in route.methods}))
+        await send({"type": "http.response.start", "status": 204, "headers": [(b"allow", allowed.encode())]})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return answered
 
 
 def _within(seconds: float) -> Any:

@@ -6,24 +6,25 @@ from typing import Any
 
 from litestar import Request, Response, delete, get, post, put
 from litestar.params import FromPath, JSONBody
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from heliograph.directory.file import GrantEntry, PartnerEntry
 from heliograph.directory.secret import Secret, new_secret
 from heliograph.server.http.answers import api_of, caller_of, created
 from heliograph.server.http.edits import Edit, changed, made, not_there, removed
-from heliograph.server.http.page import After, Limit, page
-from heliograph.server.http.problem import Refused
+from heliograph.server.http.page import AfterNumber, Limit, page
 from heliograph.server.http.shapes import Grant, Made, PartnerChange, PartnerShape
 
 HttpRequest = Request[Any, Any, Any]
 
 
 @get("/partners", summary="List partners")
-async def list_partners(request: HttpRequest, limit: Limit = None, after: After = None) -> Response[list[PartnerShape]]:
+async def list_partners(
+    request: HttpRequest, limit: Limit = None, after: AfterNumber = None
+) -> Response[list[PartnerShape]]:
     """In the order of their ids."""
     file = await api_of(request).ask(lambda store: store.export())
-    return page(request, map(_shape, file.partners), lambda each: each.id, limit, number_after(after))
+    return page(request, map(_shape, file.partners), lambda each: each.id, limit, after)
 
 
 @post("/partners", summary="Make a partner")
@@ -36,6 +37,7 @@ async def make_partner(request: HttpRequest, data: JSONBody[PartnerShape]) -> Re
         email=data.email,
         password=Secret(secret),
         disabled=data.disabled,
+        quota=data.quota,
         grants=_grants(data.grants),
     )
     await api_of(request).edit(Edit("partners", data.id, made(entry, f"a partner {data.id}")), caller_of(request))
@@ -51,9 +53,10 @@ async def show_partner(request: HttpRequest, partner: FromPath[int]) -> PartnerS
 @put("/partners/{partner:int}", summary="Change a partner")
 async def change_partner(request: HttpRequest, partner: FromPath[int], data: JSONBody[PartnerChange]) -> PartnerShape:
     """What is sent replaces what is there; ``disabled`` shuts it out. Its accounts and credentials stay."""
-    fields = {"name": data.name, "email": data.email, "disabled": data.disabled, "grants": _grants(data.grants)}
+    fields = {"name": data.name, "email": data.email, "disabled": data.disabled, "quota": data.quota}
+    fields["grants"] = _grants(data.grants)
     await api_of(request).edit(Edit("partners", partner, changed(f"partner {partner}", **fields)), caller_of(request))
-    return PartnerShape(id=partner, name=data.name, email=data.email, disabled=data.disabled, grants=data.grants)
+    return PartnerShape(id=partner, **asdict(data))
 
 
 @delete("/partners/{partner:int}", summary="Remove a partner")
@@ -111,22 +114,15 @@ async def find_partner(request: HttpRequest, partner: int) -> PartnerEntry:
     return found
 
 
-def number_after(after: str | None) -> int | None:
-    """``after`` where ids are numbers."""
-    if after is None:
-        return None
-    if not (after.isascii() and after.isdigit() and len(after) < 19):
-        raise Refused(422, "Invalid request", "after: it is a number, as the Link of the page before has it.")
-    return int(after)
-
-
 def _grants(grants: tuple[Grant, ...]) -> tuple[GrantEntry, ...]:
     return tuple(GrantEntry(system=each.system, message_types=each.message_types) for each in grants)
 
 
 def _shape(entry: PartnerEntry) -> PartnerShape:
     grants = tuple(Grant(system=each.system, message_types=each.message_types) for each in entry.grants)
-    return PartnerShape(id=entry.id, name=entry.name, email=entry.email, disabled=entry.disabled, grants=grants)
+    return PartnerShape(
+        id=entry.id, name=entry.name, email=entry.email, disabled=entry.disabled, quota=entry.quota, grants=grants
+    )
 
 
 HANDLERS = [list_partners, make_partner, show_partner, change_partner, remove_partner, grant, withdraw]

@@ -17,7 +17,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from heliograph.catalog.faults import below
 from heliograph.directory.fault import DirectoryFault
-from heliograph.errors import BodyError, HeliographError, LoginError, SettingsError
+from heliograph.errors import BodyError, HeliographError, LimitError, LoginError, SettingsError
 
 log = structlog.get_logger("heliograph.http")
 
@@ -114,13 +114,14 @@ def respond(found: Problem, headers: Mapping[str, str] | None = None) -> Respons
     if found.status == 401:
         headers["WWW-Authenticate"] = CHALLENGE
     if found.status in {429, 503}:
-        headers["Retry-After"] = "5"
+        headers.setdefault("Retry-After", "5")
     return Response(msgspec.json.encode(found), status_code=found.status, media_type=MEDIA_TYPE, headers=headers)
 
 
 def on_error(_request: Request[Any, Any, Any], error: HeliographError) -> Response[bytes]:
     """An error of ours, raised anywhere."""
-    return respond(problem_of(error))
+    wait_s = error.retry_after_s if isinstance(error, LimitError) else None
+    return respond(problem_of(error), None if wait_s is None else {"Retry-After": str(wait_s)})
 
 
 def on_timeout(_request: Request[Any, Any, Any], _error: TimeoutError) -> Response[bytes]:

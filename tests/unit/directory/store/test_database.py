@@ -18,6 +18,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 from heliograph.directory.file import MessageTypeEntry
+from heliograph.directory.quota import Quota
 from heliograph.directory.secret import Secret
 from heliograph.directory.store import database
 from heliograph.directory.store.migrations import upgrade
@@ -50,6 +51,21 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Secret:
 def test_the_migrations_make_the_tables_of_the_source(store: DirectoryStore):
     with store._engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_a_partner_of_before_there_were_quotas_has_none(url: Secret):
+    engine = database.connect(url, Limits())
+    upgrade(engine, "0002")
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO principals (kind, login) VALUES ('partner', 'ops@a.example')"))
+        connection.execute(
+            text("INSERT INTO partners (principal, id, name, disabled) SELECT id, 7, 'A', 1 = 0 FROM principals")
+        )
+    engine.dispose()
+    store = DirectoryStore.open(url, Limits())
+    (partner,) = store.export().partners
+    assert (partner.id, partner.quota) == (7, Quota())
+    store.close()
 
 
 def test_migrating_again_changes_nothing(store: DirectoryStore):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from heliograph.broker.watched import Watched
+from heliograph.broker.watched_feed import WatchedFeed
 from heliograph.engine.embedded.transient_feed import TransientFeed
 from heliograph.server import rates
 from heliograph.server.http import subscriptions
@@ -33,7 +33,7 @@ async def test_a_subscription_is_counted_only_while_somebody_looks(monkeypatch: 
         subscription = live.outlet.subscription
         assert isinstance(subscription._feed, TransientFeed)
         subscriptions._shape(api, live, {})
-        assert isinstance(subscription._feed, Watched)
+        assert isinstance(subscription._feed, WatchedFeed)
         await asyncio.sleep(0.2)
         assert isinstance(subscription._feed, TransientFeed)
 

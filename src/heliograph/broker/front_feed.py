@@ -1,22 +1,19 @@
-"""Counting what a subscription delivers, only while somebody looks: the others pay nothing for it."""
+"""A ``Feed`` in front of another: what comes in between changes what it must, and passes on the rest."""
 
 from __future__ import annotations
 
 from collections.abc import Container
-from time import time_ns
 
 from heliograph.engine.interface import Binding, Confirm, Event, Feed, Lag
 
 
-class Watched:
-    """A ``Feed`` in front of another.  ``settled_ms``: milliseconds since 1970, None where nothing was settled yet."""
+class FrontFeed:
+    """Everything is ``feed``'s; see ``Feed``."""
 
-    __slots__ = ("delivered", "feed", "settled", "settled_ms")
+    __slots__ = ("feed",)
 
     def __init__(self, feed: Feed) -> None:
         self.feed = feed
-        self.delivered = self.settled = 0
-        self.settled_ms: int | None = None
 
     @property
     def redelivered(self) -> Container[int]:
@@ -44,15 +41,10 @@ class Watched:
 
     def take(self, count_max: int, bytes_max: int) -> list[Event]:
         """See ``Feed``."""
-        events = self.feed.take(count_max, bytes_max)
-        self.delivered += len(events)
-        return events
+        return self.feed.take(count_max, bytes_max)
 
     def settle(self, events: list[Event], confirm: Confirm | None = None) -> None:
         """See ``Feed``."""
-        if events:
-            self.settled += len(events)
-            self.settled_ms = time_ns() // 1_000_000
         self.feed.settle(events, confirm)
 
     def requeue(self, events: list[Event]) -> None:
