@@ -84,6 +84,22 @@ async def test_a_durable_subscription_counts_deliveries_and_settlements(station:
     assert abs(found.settled_ms - time.time() * 1000) < 5_000
 
 
+async def test_what_came_back_or_died_is_not_settled(station: Station) -> None:
+    consumer = station.durable()
+    await station.store_all(*"abcde")
+    found = view(station)
+    first, second, third, *_ = await consumer.get(5)
+    consumer.feed.reject([first])
+    consumer.feed.settle([first, second])  # the former is nobody's any more
+    consumer.feed.requeue([third])
+    assert (found.delivered, found.settled, found.unacked) == (5, 1, 2)
+    consumer.feed.close()
+    assert (found.delivered, found.settled, found.unacked) == (5, 1, 0)
+    consumer = station.durable()
+    consumer.feed.settle(await consumer.get(3))
+    assert (found.delivered, found.settled, found.unacked) == (8, 4, 0)
+
+
 async def test_one_that_nobody_uses_says_when_it_expires(station: Station) -> None:
     station.durable(expires_ms=60_000).feed.close()
     found = view(station)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
+from datetime import datetime
 
 import pytest
 
@@ -134,8 +135,8 @@ def test_what_would_have_matched_in_the_last_hour_is_counted(operated: Operated)
 
     def matched(http: HttpClient, pattern: str, **more: object) -> int:
         hour = explained(http, pattern=f"{FULL}/{pattern}", **more)["last_hour"]
-        assert (hour["matched"]["complete"], hour["matched"]["until_ms"]) == (True, None)
-        assert abs(time.time() * 1000 - 3_600_000 - hour["since_ms"]) < 10_000
+        assert (hour["matched"]["complete"], hour["matched"]["until"]) == (True, None)
+        assert abs(time.time() - 3_600 - datetime.fromisoformat(hour["since"]).timestamp()) < 10
         return hour["matched"]["events"]
 
     assert matched(contoso, "*.*.901.#") == 2
@@ -165,6 +166,45 @@ def test_a_disabled_partner_sees_nothing(operated: Operated):
         assert (found["matches"], found["visible"]) == (True, False)
     finally:
         assert operated.maria("PUT", "/partners/7", partner).status == 200
+
+
+OWN_TYPES = [
+    {
+        "name": "thermal_v1",
+        "key": "{partner}.{account}.thermal.{event_types}",
+        "body": {"type": "object"},
+        "places": {"account": "/site", "event_types": "/what"},
+    },
+    {"name": "status_v1", "key": "status.{account}", "body": {"type": "object"}, "places": {"account": "/site"}},
+    {"name": "raw_v1", "key": "#", "body": {"type": "object"}},
+]
+
+
+def test_message_types_and_event_types_of_an_operator_s_own_are_explained(operated: Operated):
+    maria = operated.maria
+    assert maria("POST", "/event-types", {"name": "smokeDetected"}).status == 201
+    for each in OWN_TYPES:
+        assert maria("POST", "/message-types", each).status == 201
+        assert maria("PUT", f"/systems/acme/message-types/{each['name']}", {}).status == 200
+    try:
+        smoke = {"site": 12345, "what": "smokeDetected"}
+        found = explained(maria, pattern="/exchange/acme_thermal_v1/7.*.door.smokeDetected", event=smoke)
+        assert (found["key"], found["matches"]) == ("7.12345.thermal.smokeDetected", False)
+        assert found["pattern_faults"] == ["Word 3 is the same in every key: it is 'thermal', never 'door'."]
+        found = explained(maria, pattern=f"{FULL}/#.smokedetected")
+        assert found["pattern_faults"] == ["'smokedetected' is written 'smokeDetected'; case counts."]
+        found = explained(maria, pattern="/exchange/acme_status_v1/status.*", event=smoke)
+        assert (found["key"], found["visible"], found["pattern_faults"]) == ("status.12345", True, [])
+        found = explained(maria, pattern="/exchange/acme_status_v1/*.1")
+        assert found["access_faults"] == ["Nobody has an account 1, so there are no such events."]
+        for name, event_, pointer in (("raw_v1", smoke, "/event"), ("thermal_v1", {"what": "x"}, "/event/site")):
+            answer = maria("POST", "/explain", {"pattern": f"/exchange/acme_{name}/#", "event": event_})
+            assert (answer.status, [each["pointer"] for each in answer.body["errors"]]) == (422, [pointer])
+    finally:
+        for each in OWN_TYPES:
+            assert maria("DELETE", f"/systems/acme/message-types/{each['name']}").status == 204
+            assert maria("DELETE", f"/message-types/{each['name']}").status == 204
+        assert maria("DELETE", "/event-types/smokeDetected").status == 204
 
 
 @pytest.mark.parametrize(

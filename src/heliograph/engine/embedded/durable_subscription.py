@@ -56,8 +56,9 @@ class DurableSubscription(Follower):
 
     def state(self) -> DurableState:
         """As of now, to be stored."""
-        if self.settled != self._settled_before:
-            self._settled_before, self.settled_ms = self.settled, self.exchange.home.now_ms()
+        settled = self.settled
+        if settled != self._settled_before:
+            self._settled_before, self.settled_ms = settled, self.exchange.home.now_ms()
         pending, dead = sorted(self.counts.items()), list(self.dead.values())
         at = self._position()
         return DurableState(self.durable, self.binding, self.used_ms, at, pending, dead, self.uncertain_before)

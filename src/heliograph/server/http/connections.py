@@ -20,6 +20,7 @@ from heliograph.directory.principal import Partner
 from heliograph.server.http.answers import api_of, caller_of
 from heliograph.server.http.api import Api
 from heliograph.server.http.edits import not_there
+from heliograph.server.http.filters import show_time
 from heliograph.server.http.page import After, Limit, linked, page_of, page_size
 from heliograph.server.http.problem import Refused
 from heliograph.server.stomp_connection import StompConnection
@@ -52,7 +53,7 @@ class ConnectionRates(Struct, frozen=True):
 class ConnectionShape(Struct, frozen=True, kw_only=True):
     """``login`` is null before the login.  ``octets_in`` and ``octets_out``: on the socket, with what TLS and frames
     add; null where the system does not count them.  ``deliveries``: those that want an acknowledgement.
-    ``held``: not read from, since the disk is behind.  Times are milliseconds since 1970."""
+    ``held``: not read from, since the disk is behind."""
 
     id: str
     login: str | None
@@ -61,8 +62,8 @@ class ConnectionShape(Struct, frozen=True, kw_only=True):
     transport: str
     version: str
     state: str
-    since_ms: int
-    heard_ms: int
+    opened_at: str
+    heard_at: str
     heart_beat: ConnectionBeat
     subscriptions: int
     deliveries: int
@@ -78,14 +79,10 @@ async def list_connections(
     request: HttpRequest, limit: Limit = None, after: After = None, login: LoginFilter = None
 ) -> Response[list[ConnectionShape]]:
     """Of this server, the oldest first."""
-    api = api_of(request)
-    found, last = page_of(
-        request,
-        (each for each in in_order(api.hub.connections) if login in (None, each.login)),
-        order_of,
-        limit,
-        None if after is None else read_order(after),
-    )
+    api, behind = api_of(request), None if after is None else read_order(after)
+    connections = in_order(api.hub.connections, 0 if behind is None else behind[0])
+    wanted = (each for each in connections if login in (None, each.login))
+    found, last = page_of(request, wanted, order_of, limit, behind)
     cursor = None if last is None else "{}.{}".format(*last)
     more = {} if login is None else {"login": login}
     return linked(request, [_shape(api, each) for each in found], page_size(api, limit), cursor, **more)
@@ -110,15 +107,17 @@ async def close_connection(request: HttpRequest, connection: FromPath[str], reas
 
 def order_of(connection: StompConnection) -> tuple[int, str]:
     """The oldest first; unique."""
-    return _opened(connection), connection.session.id
+    return _opened_us(connection), connection.session.id
 
 
-def in_order(connections: Iterable[StompConnection]) -> Iterator[StompConnection]:
-    """They come oldest first; only those of one moment must be sorted."""
-    return chain.from_iterable(sorted(found, key=order_of) for _, found in groupby(connections, _opened))
+def in_order(connections: Iterable[StompConnection], since_us: int = 0) -> Iterator[StompConnection]:
+    """Those that were opened then or later.  They come oldest first; only those of one moment must be sorted."""
+    connections = (each for each in connections if _opened_us(each) >= since_us)
+    return chain.from_iterable(sorted(found, key=order_of) for _, found in groupby(connections, _opened_us))
 
 
-def _opened(connection: StompConnection) -> int:
+def _opened_us(connection: StompConnection) -> int:
+    """On the loop's clock."""
     return int(connection.opened_s * 1_000_000)
 
 
@@ -143,8 +142,8 @@ def _shape(api: Api, connection: StompConnection) -> ConnectionShape:
     identity, octets = connection.identity, connection.link.octets
     now_s, now_ms = api.hub.loop.time(), time.time_ns() // 1_000_000
 
-    def at_ms(loop_s: float) -> int:
-        return now_ms - round((now_s - loop_s) * 1000)
+    def at(loop_s: float) -> str:
+        return show_time(now_ms - round((now_s - loop_s) * 1000))
 
     rates = None
     if octets is not None and (rate := api.rates.look(session.id, octets, connection.opened_s)):
@@ -158,8 +157,8 @@ def _shape(api: Api, connection: StompConnection) -> ConnectionShape:
         transport=link.framing,
         version=session.version,
         state=session.state.value,
-        since_ms=at_ms(connection.opened_s),
-        heard_ms=now_ms if connection.heard else at_ms(connection.silent_since_s),
+        opened_at=at(connection.opened_s),
+        heard_at=at(now_s if connection.heard else connection.silent_since_s),
         heart_beat=ConnectionBeat(session.heartbeat.send_ms, session.heartbeat.receive_ms),
         subscriptions=len(outlets),
         deliveries=connection.delivery_tag,

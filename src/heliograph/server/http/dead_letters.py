@@ -17,6 +17,7 @@ from heliograph.broker.authorization import binding
 from heliograph.engine.interface import Binding, DeadLetter, DurableView, Event
 from heliograph.server.http.answers import api_of, caller_of, stored
 from heliograph.server.http.edits import not_there
+from heliograph.server.http.filters import show_time
 from heliograph.server.http.page import AfterNumber, Limit, linked, page_size
 from heliograph.server.http.shapes import Id
 from heliograph.server.http.subscriptions import Live, find_subscription, principal_of
@@ -31,13 +32,13 @@ _SLICE_S = 0.002
 
 
 class DeadLetterShape(Struct, frozen=True, kw_only=True):
-    """``offset``: in its exchange.  ``key`` and ``received_ms``: null where the event is not kept any more."""
+    """``offset``: in its exchange.  ``key`` and ``received_at``: null where the event is not kept any more."""
 
     offset: int
     deliveries: int
     reason: str
     key: str | None
-    received_ms: int | None
+    received_at: str | None
 
 
 class DeadLetterBody(DeadLetterShape, frozen=True, kw_only=True):
@@ -157,7 +158,7 @@ def _shape(letter: DeadLetter, event: Event | None) -> DeadLetterShape:
         deliveries=letter.count,
         reason=letter.reason,
         key=event.envelope.key if event else None,
-        received_ms=event.received_ms if event else None,
+        received_at=show_time(event.received_ms) if event else None,
     )
 
 
@@ -172,7 +173,7 @@ def _with_body(letter: DeadLetter, event: Event) -> DeadLetterBody:
         deliveries=letter.count,
         reason=letter.reason,
         key=event.envelope.key,
-        received_ms=event.received_ms,
+        received_at=show_time(event.received_ms),
         headers=dict(event.envelope.headers),
         body=text,
         body_base64=base64.b64encode(event.body).decode() if text is None else None,

@@ -20,6 +20,7 @@ from heliograph.engine.interface import Binding, Count, Start, StartAt
 from heliograph.errors import BodyError, ClientError, DestinationError
 from heliograph.server.http.answers import api_of
 from heliograph.server.http.api import Api
+from heliograph.server.http.filters import show_time
 from heliograph.server.http.partners import find_partner
 from heliograph.server.http.problem import Refused, joined
 from heliograph.server.http.shapes import Id
@@ -56,19 +57,19 @@ class Step(Struct, frozen=True):
 
 
 class Matched(Struct, frozen=True):
-    """How many events; at least so many unless ``complete``, and then only those until ``until_ms`` were counted where
-    it is not null."""
+    """How many events; at least so many unless ``complete``, and then only those received until ``until`` were counted
+    where it is not null."""
 
     events: int
     complete: bool
-    until_ms: int | None
+    until: str | None
 
 
 class LastHour(Struct, frozen=True):
-    """Since ``since_ms``: what the pattern would have ``matched``, and all that was ``visible`` in the exchange to this
+    """Since ``since``: what the pattern would have ``matched``, and all that was ``visible`` in the exchange to this
     subscriber, with some of those ``keys``, where it matched nothing."""
 
-    since_ms: int
+    since: str
     matched: Matched
     visible: Matched | None
     keys: list[str]
@@ -208,11 +209,12 @@ async def _last_hour(api: Api, bound: Binding) -> LastHour:
     if not matched.events:
         visible = await api.broker.count(replace(bound, pattern=(HASH,)), start)
     keys = (visible or matched).keys
-    return LastHour(since_ms, _matched(matched), _matched(visible) if visible else None, list(keys))
+    return LastHour(show_time(since_ms), _matched(matched), _matched(visible) if visible else None, list(keys))
 
 
 def _matched(count: Count) -> Matched:
-    return Matched(count.events, count.complete, count.until_ms)
+    until = None if count.until_ms is None else show_time(count.until_ms)
+    return Matched(count.events, count.complete, until)
 
 
 def _words(read: Callable[[], T], pointer: str) -> T:

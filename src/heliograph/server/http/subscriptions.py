@@ -7,7 +7,7 @@ engine knows its counts.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -25,6 +25,7 @@ from heliograph.server.http.answers import api_of, caller_of, stored
 from heliograph.server.http.api import Api
 from heliograph.server.http.connections import in_order, order_of
 from heliograph.server.http.edits import not_there
+from heliograph.server.http.filters import show_time
 from heliograph.server.http.page import After, Limit, linked, page_of, page_size
 from heliograph.server.http.subscription_ids import DurableId, LiveId, Order, read_after, read_id, write_after
 from heliograph.server.outlet import Outlet
@@ -49,8 +50,8 @@ class SubscriptionShape(Struct, frozen=True, kw_only=True):
     """``kind``: live or durable.  ``connections``: of its consumers, on this server.
 
     ``backlog``: at least so many events wait, and at most ``backlog_at_most``: what was not looked at in the log yet
-    may match or not.  ``acked_ms``: the last acknowledgement that is known of.  ``expires_ms``: when it is deleted if
-    nobody uses it, null while somebody does.  Times are milliseconds since 1970.
+    may match or not.  ``acked_at``: the last acknowledgement that is known of.  ``expires_at``: when it is deleted if
+    nobody uses it, null while somebody does.
     """
 
     id: str
@@ -66,9 +67,9 @@ class SubscriptionShape(Struct, frozen=True, kw_only=True):
     unacked: int
     dead_letters: int
     rates: SubscriptionRates | None
-    acked_ms: int | None
-    used_ms: int | None
-    expires_ms: int | None
+    acked_at: str | None
+    used_at: str | None
+    expires_at: str | None
 
 
 class Live(NamedTuple):
@@ -95,7 +96,7 @@ async def list_subscriptions(
     api, owner = api_of(request), _owner(request)
     behind = None if after is None else read_after(after)
     found, last = page_of(request, _all(api, owner, behind), _order, limit, behind)
-    consumers = _consumers(api) if any(not isinstance(each, Live) for each in found) else {}
+    consumers = _consumers(api, found)
     shapes = [_shape(api, each, consumers) for each in found]
     return linked(request, shapes, page_size(api, limit), None if last is None else write_after(last))
 
@@ -105,7 +106,7 @@ async def show_subscription(request: HttpRequest, subscription: FromPath[str]) -
     """What waits for it is counted, as far as the limits of counting allow."""
     api = api_of(request)
     found = find_subscription(request, subscription)
-    shape, lag = _shape(api, found, _consumers(api)), lag_of(found)
+    shape, lag = _shape(api, found, _consumers(api, [found])), lag_of(found)
     bound = found.outlet.subscription.binding if isinstance(found, Live) else found.binding
     if not lag.unread or not _readable(request, bound):
         return shape
@@ -185,10 +186,11 @@ def _readable(request: HttpRequest, bound: Binding) -> bool:
 
 def _all(api: Api, owner: str | None, behind: Order | None) -> Iterator[Found]:
     """In order; what lies before ``behind`` may be left out."""
+    opened = 0 if behind is None or behind[0] == 0 else behind[1]
     mine = (each for each in api.hub.connections if owner in (None, _owner_of_connection(each)))
-    if behind is not None and behind[0] == 1:
-        return chain.from_iterable(_of(each) for each in in_order(mine) if order_of(each) >= behind[1:3])
-    live = chain.from_iterable(map(_of, in_order(mine)))
+    live = chain.from_iterable(map(_of, in_order(mine, opened)))
+    if opened:
+        return live
     return chain(sorted(api.broker.durables(owner), key=_order), live)
 
 
@@ -204,13 +206,15 @@ def _order(found: Found) -> Order:
     return 0, found.durable.principal, found.durable.name
 
 
-def _consumers(api: Api) -> Mapping[DurableId, list[str]]:
-    """The sessions that consume each durable subscription."""
+def _consumers(api: Api, shown: Collection[Found]) -> Mapping[DurableId, list[str]]:
+    """The sessions that consume the durable subscriptions of those who have some among ``shown``."""
+    owners = {_owner_of(each) for each in shown if not isinstance(each, Live)}
     found: dict[DurableId, list[str]] = defaultdict(list)
-    for connection in api.hub.connections:
-        for outlet in connection.outlets:
-            if outlet.durable is not None:
-                found[DurableId(outlet.durable.principal, outlet.durable.name)].append(connection.session.id)
+    for connection in api.hub.connections if owners else ():
+        if _owner_of_connection(connection) in owners:
+            for outlet in connection.outlets:
+                if outlet.durable is not None:
+                    found[DurableId(outlet.durable.principal, outlet.durable.name)].append(connection.session.id)
     return found
 
 
@@ -235,9 +239,9 @@ def _durable_shape(api: Api, view: DurableView, consumers: Mapping[DurableId, li
         unacked=view.unacked,
         dead_letters=len(view.dead),
         rates=_rates(api.rates.look(str(name), (view.delivered, view.settled), api.rates.begun_s)),
-        acked_ms=view.settled_ms,
-        used_ms=view.used_ms,
-        expires_ms=view.expires_ms,
+        acked_at=_shown(view.settled_ms),
+        used_at=_shown(view.used_ms),
+        expires_at=_shown(view.expires_ms),
     )
 
 
@@ -259,10 +263,14 @@ def _live_shape(api: Api, live: Live) -> SubscriptionShape:
         unacked=len(subscription.unacked),
         dead_letters=0,
         rates=_rates(api.rates.look(name, counts, forget=subscription.unwatch)),
-        acked_ms=watched.settled_ms,
-        used_ms=None,
-        expires_ms=None,
+        acked_at=_shown(watched.settled_ms),
+        used_at=None,
+        expires_at=None,
     )
+
+
+def _shown(milliseconds: int | None) -> str | None:
+    return None if milliseconds is None else show_time(milliseconds)
 
 
 def _rates(rate: Rate | None) -> SubscriptionRates | None:

@@ -42,19 +42,19 @@ async def test_a_list_goes_on_behind_what_is_gone() -> None:
     async with open_site() as site:
         api, peers = api_of(site), [await site.connect(who) for who in (PARTNER, PARTNER, OTHER_PARTNER)]
         for peer in peers:
-            peer.say(*(frame("SUBSCRIBE", destination=FACES, id=number) for number in (1, 0)))
+            peer.say(*(frame("SUBSCRIBE", destination=FACES, id=number) for number in ("1!", 1, 0)))
             peer.send("SUBSCRIBE", destination=FACES, id="durable", x_queue_name=f"q{peers.index(peer)}")
         orders = [subscriptions._order(each) for each in subscriptions._all(api, None, None)]
         assert orders == sorted(orders)
-        assert len(orders) == 9
+        assert len(orders) == 12
         assert [order[2] for order in orders[:3]] == ["q0", "q1", "q2"]
         mine = [subscriptions._order(each) for each in subscriptions._all(api, "partner 7", None)]
         assert [order for order in orders if order in mine] == mine
-        assert len(mine) == 6
+        assert len(mine) == 8
         for behind in orders[3:]:
             rest = [order for each in subscriptions._all(api, None, behind)
                     if (order := subscriptions._order(each)) > behind]  # fmt: skip
             assert rest == orders[orders.index(behind) + 1 :]
         peers[0].gone()
         rest = [subscriptions._order(each) for each in subscriptions._all(api, None, orders[3])]
-        assert [order for order in rest if order > orders[3]] == orders[5:]
+        assert [order for order in rest if order > orders[3]] == orders[6:]
