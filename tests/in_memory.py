@@ -64,6 +64,9 @@ subscribe = ["/exchange/acme_raw/#", "/exchange/acme_face_v24/*.*.create", "/exc
 publish = ["/exchange/acme_raw/#", "/exchange/acme_face_v24/7.*.delete"]
 """
 
+#: Zeros ahead of a log in memory: they save nothing there, and a mebibyte of them is what a start would cost most.
+ROOM_BYTES = 4_096
+
 PARTNER = ("ops@northwind.example", "correct horse: battery")
 OTHER_PARTNER = ("ops@southwind.example", "nine")
 SYSTEM = ("acme", "producer-secret")
@@ -274,7 +277,7 @@ def make_engine(limits: Limits, *exchanges: str) -> EmbeddedEngine:
     loop = asyncio.new_event_loop()
 
     async def start() -> EmbeddedEngine:
-        engine = EmbeddedEngine(limits, ForgetfulStore())
+        engine = EmbeddedEngine(msgspec.structs.replace(limits, preallocated_bytes=ROOM_BYTES), ForgetfulStore())
         for exchange in exchanges:
             engine.declare(exchange)
         await engine.start()
@@ -310,7 +313,7 @@ def stop_engines() -> None:
 @asynccontextmanager
 async def open_site(text: str = DIRECTORY, **limits: Any) -> AsyncIterator[Site]:
     """A broker with the directory of ``text`` and ``Limits(**limits)``."""
-    allowed = Limits(**({"busy_poll_us": 0} | limits))
+    allowed = Limits(**({"busy_poll_us": 0, "preallocated_bytes": ROOM_BYTES} | limits))
     file = directory_file(text)
     built = build_directory(file, allowed)
     hashed = hash_all(file.secrets(), CHEAP)

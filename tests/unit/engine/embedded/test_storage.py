@@ -15,6 +15,9 @@ from heliograph.errors import HeliographError, LimitError, ServerError
 from heliograph.limits import Limits
 from tests.crash.stores import FaultyStore
 from tests.engine.conftest import Confirmed, Station
+from tests.in_memory import ROOM_BYTES
+
+QUICK = {"probe_interval_ms": 20, "preallocated_bytes": ROOM_BYTES}
 
 
 class Plant:
@@ -25,7 +28,7 @@ class Plant:
         self.engines: list[EmbeddedEngine] = []
 
     async def start(self, **limits: int) -> Station:
-        self.engine = EmbeddedEngine(Limits(**({"probe_interval_ms": 20} | limits)), self.store)
+        self.engine = EmbeddedEngine(Limits(**(QUICK | limits)), self.store)
         self.engines.append(self.engine)
         station = Station(self.engine)
         await self.engine.start()
