@@ -22,6 +22,11 @@ AfterNumber = Annotated[
 ]
 
 
+def after_like(pattern: str) -> QueryParameter:
+    """An ``After`` that looks like this."""
+    return QueryParameter(pattern=pattern, description="As the Link of the page before has it")
+
+
 def page_size(api: Api, limit: int | None) -> int:
     """``limit`` within what is allowed."""
     return min(limit or api.limits.page_items_default, api.limits.page_items_max)
