@@ -21,13 +21,13 @@ from heliograph.server.http.answers import api_of, caller_of
 from heliograph.server.http.api import Api
 from heliograph.server.http.edits import not_there
 from heliograph.server.http.filters import show_time
-from heliograph.server.http.page import After, Limit, linked, page_of, page_size
-from heliograph.server.http.problem import Refused
+from heliograph.server.http.page import Limit, after_like, linked, page_of, page_size
 from heliograph.server.stomp_connection import StompConnection
 
 log = structlog.get_logger("heliograph.http")
 
 HttpRequest = Request[Any, Any, Any]
+ConnectionsAfter = Annotated[str | None, after_like(r"^[0-9]{1,18}\.session-[A-Za-z0-9_-]{22}$(?!\n)")]
 LoginFilter = Annotated[str | None, QueryParameter(description="Those of this login alone")]
 Reason = Annotated[
     str | None,
@@ -76,7 +76,7 @@ class ConnectionShape(Struct, frozen=True, kw_only=True):
 
 @get("/connections", summary="List live connections")
 async def list_connections(
-    request: HttpRequest, limit: Limit = None, after: After = None, login: LoginFilter = None
+    request: HttpRequest, limit: Limit = None, after: ConnectionsAfter = None, login: LoginFilter = None
 ) -> Response[list[ConnectionShape]]:
     """Of this server, the oldest first."""
     api, behind = api_of(request), None if after is None else read_order(after)
@@ -121,12 +121,10 @@ def _opened_us(connection: StompConnection) -> int:
     return int(connection.opened_s * 1_000_000)
 
 
-def read_order(text: str) -> tuple[int, str]:
-    """``after`` as an order; 422 where it is none."""
-    number, _, name = text.partition(".")
-    if not (number.isascii() and number.isdigit() and len(number) < 19 and name):
-        raise Refused(422, "Invalid request", "after: take it from the Link of the page before.")
-    return int(number), name
+def read_order(after: str) -> tuple[int, str]:
+    """What a cursor stands for."""
+    number, _, session_id = after.partition(".")
+    return int(number), session_id
 
 
 def find_connection(api: Api, session_id: str) -> StompConnection:

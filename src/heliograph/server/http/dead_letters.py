@@ -19,7 +19,6 @@ from heliograph.server.http.answers import api_of, caller_of, stored
 from heliograph.server.http.edits import not_there
 from heliograph.server.http.filters import show_time
 from heliograph.server.http.page import AfterNumber, Limit, linked, page_size
-from heliograph.server.http.shapes import Id
 from heliograph.server.http.subscriptions import Live, find_subscription, principal_of
 from heliograph.topic.destination import Destination
 from heliograph.topic.matcher import matches
@@ -52,7 +51,7 @@ class DeadLetterBody(DeadLetterShape, frozen=True, kw_only=True):
 class Chosen(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """``offsets``: those alone; null or absent: all. What is not there is passed over."""
 
-    offsets: Annotated[tuple[Id, ...], Meta(max_length=10_000)] | None = None
+    offsets: Annotated[tuple[int, ...], Meta(max_length=10_000)] | None = None
 
 
 class Settled(Struct, frozen=True):

@@ -16,10 +16,15 @@ T = TypeVar("T")
 
 Limit = Annotated[int | None, QueryParameter(ge=1, description="How many; at most page_items_max")]
 After = Annotated[str | None, QueryParameter(description="As the Link of the page before has it")]
-#: Where items have numbers.
+#: Where items have numbers.  Litestar would not tell of a minimum of 0.
 AfterNumber = Annotated[
-    int | None, QueryParameter(ge=0, le=2**63 - 1, description="As the Link of the page before has it")
+    int | None, QueryParameter(ge=-1, le=2**63 - 1, description="As the Link of the page before has it")
 ]
+
+
+def after_like(pattern: str) -> QueryParameter:
+    """An ``After`` that looks like this."""
+    return QueryParameter(pattern=pattern, description="As the Link of the page before has it")
 
 
 def page_size(api: Api, limit: int | None) -> int:

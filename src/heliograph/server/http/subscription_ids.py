@@ -14,10 +14,12 @@ from __future__ import annotations
 import base64
 from typing import Any, NamedTuple
 
-from heliograph.server.http.problem import Refused
-
 #: Compares as lists are ordered; the first item tells durable (0) from live (1).
 Order = tuple[Any, ...]
+
+_TEXT = r"([A-Za-z0-9_-]{4})*([A-Za-z0-9_-]{2,3})?"
+#: All cursors look so.  One that was not given here has its place in the order all the same.
+AFTER = rf"^(durable|[0-9]{{1,18}}\.live\.session-[A-Za-z0-9_-]{{22}})\.{_TEXT}$(?!\n)"
 
 
 class DurableId(NamedTuple):
@@ -60,15 +62,12 @@ def write_after(order: Order) -> str:
 
 
 def read_after(text: str) -> Order:
-    """The order that a cursor stands for; 422 where it is none."""
-    number, _, rest = text.partition(".")
-    found = read_id(text)
-    if isinstance(found, DurableId):
-        return (0, *found)
-    found = read_id(rest)
-    if isinstance(found, LiveId) and number.isascii() and number.isdigit() and len(number) < 19:
-        return (1, int(number), *found)
-    raise Refused(422, "Invalid request", "after: take it from the Link of the page before.")
+    """The order that a cursor stands for; ``text`` matches ``AFTER``."""
+    if text.startswith("durable."):
+        owner, _, name = _octets(text.removeprefix("durable.")).decode(errors="replace").partition("\n")
+        return 0, owner, name
+    number, _, session, tag = text.split(".")
+    return 1, int(number), session, _octets(tag).decode(errors="replace")
 
 
 def _encode(text: str) -> str:
@@ -77,7 +76,11 @@ def _encode(text: str) -> str:
 
 def _decode(text: str) -> str | None:
     try:
-        found = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
+        found = _octets(text).decode()
     except ValueError:
         return None
     return found if _encode(found) == text else None
+
+
+def _octets(text: str) -> bytes:
+    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import structlog
 from litestar import Request, Response, delete, get
@@ -26,8 +26,8 @@ from heliograph.server.http.api import Api
 from heliograph.server.http.connections import in_order, order_of
 from heliograph.server.http.edits import not_there
 from heliograph.server.http.filters import show_time
-from heliograph.server.http.page import After, Limit, linked, page_of, page_size
-from heliograph.server.http.subscription_ids import DurableId, LiveId, Order, read_after, read_id, write_after
+from heliograph.server.http.page import Limit, after_like, linked, page_of, page_size
+from heliograph.server.http.subscription_ids import AFTER, DurableId, LiveId, Order, read_after, read_id, write_after
 from heliograph.server.outlet import Outlet
 from heliograph.server.rates import Rate
 from heliograph.server.stomp_connection import StompConnection
@@ -36,6 +36,7 @@ from heliograph.topic.destination import Destination
 log = structlog.get_logger("heliograph.http")
 
 HttpRequest = Request[Any, Any, Any]
+SubscriptionsAfter = Annotated[str | None, after_like(AFTER)]
 
 
 class SubscriptionRates(Struct, frozen=True):
@@ -90,7 +91,7 @@ Found = Live | DurableView
 
 @get("/subscriptions", summary="List subscriptions")
 async def list_subscriptions(
-    request: HttpRequest, limit: Limit = None, after: After = None
+    request: HttpRequest, limit: Limit = None, after: SubscriptionsAfter = None
 ) -> Response[list[SubscriptionShape]]:
     """The durable ones first. What waits is told within bounds; one by one it is counted."""
     api, owner = api_of(request), _owner(request)
