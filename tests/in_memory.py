@@ -11,7 +11,7 @@ import re
 import tomllib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -73,6 +73,7 @@ SYSTEM = ("acme", "producer-secret")
 SERVICE = ("archiver", "service-secret")
 
 
+@cache
 def directory_file(text: str = DIRECTORY) -> DirectoryFile:
     """The directory file that ``text`` is."""
     return msgspec.convert(tomllib.loads(text), DirectoryFile, dec_hook=lambda _, value: Secret(value))
