@@ -12,6 +12,8 @@
 ``shapes``       what is sent and answered for the directory
 ``edits``        changes of the directory file that requests ask for
 ``answers``      what their handlers share
+``conditions``   ETag, If-Match and If-None-Match
+``entries``      lists and entries of what is stored
 ``page``         lists in pages, by ``Link``
 ``history`` ``stream``   events of the past, and those that come
 ``event_stream``         one reader of a stream, as the broker sees it

@@ -20,8 +20,8 @@ from heliograph.engine.interface import Binding, Count, Start, StartAt
 from heliograph.errors import BodyError, ClientError, DestinationError
 from heliograph.server.http.answers import api_of
 from heliograph.server.http.api import Api
+from heliograph.server.http.entries import found, of_table
 from heliograph.server.http.filters import show_time
-from heliograph.server.http.partners import find_partner
 from heliograph.server.http.problem import Refused, joined
 from heliograph.server.http.shapes import Id
 from heliograph.server.http.subscriptions import principal_of
@@ -111,17 +111,17 @@ async def explain(request: HttpRequest, data: JSONBody[Question]) -> Explained:
     words = None if key is None else _words(lambda: parse_key(key, api.limits), "/key")
     if exchange is not None and words is not None:
         sight = look(api.broker.directory, asker, exchange, pattern, words)
-    found = None if words is None else matcher.explain(pattern, words)
+    comparison = None if words is None else matcher.explain(pattern, words)
     access = [*([disabled] if disabled else []), *(sight.access_faults if sight else [])]
     return Explained(
         pattern=".".join(pattern),
         exchange=exchange,
         key=key,
-        matches=found.matches if found else None,
-        summary=found.summary if found else None,
-        steps=[Step(step.number, step.word, list(step.took), step.fault) for step in found.steps] if found else [],
-        rest=list(found.rest) if found else [],
-        visible=found.matches and not access and not sight.key_faults if found and sight else None,
+        matches=comparison.matches if comparison else None,
+        summary=comparison.summary if comparison else None,
+        steps=[Step(step.number, step.word, list(step.took), step.fault) for step in comparison.steps] if comparison else [],
+        rest=list(comparison.rest) if comparison else [],
+        visible=comparison.matches and not access and not sight.key_faults if comparison and sight else None,
         pattern_faults=sight.pattern_faults if sight else [],
         access_faults=access,
         key_faults=sight.key_faults if sight else [],
@@ -139,7 +139,7 @@ async def _asker(request: HttpRequest, data: Question) -> tuple[Principal | None
             return principal, None
         raise _refused("/partner", "Only an operator asks for others; leave it out.")
     try:
-        entry = await find_partner(request, data.partner)
+        entry = await found(request, of_table("partners"), data.partner, f"partner {data.partner}")
     except Refused:
         raise _refused("/partner", f"There is no partner {data.partner}.") from None
     known = api_of(request).broker.directory.principals.get(entry.email)
