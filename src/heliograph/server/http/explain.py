@@ -119,7 +119,9 @@ async def explain(request: HttpRequest, data: JSONBody[Question]) -> Explained:
         key=key,
         matches=comparison.matches if comparison else None,
         summary=comparison.summary if comparison else None,
-        steps=[Step(step.number, step.word, list(step.took), step.fault) for step in comparison.steps] if comparison else [],
+        steps=[Step(step.number, step.word, list(step.took), step.fault) for step in comparison.steps]
+        if comparison
+        else [],
         rest=list(comparison.rest) if comparison else [],
         visible=comparison.matches and not access and not sight.key_faults if comparison and sight else None,
         pattern_faults=sight.pattern_faults if sight else [],
