@@ -132,7 +132,7 @@ def test_message_types_grants_and_cameras_one_by_one(maria: HttpClient):
     assert maria("PUT", "/systems/acme/message-types/thumb", {"log_ms_max": 5}).status == 200
     assert maria("GET", "/systems/acme").body["retention"]["thumb"]["log_ms_max"] == 5
     assert maria("DELETE", "/message-types/thumb").status == 409
-    assert maria("PUT", "/partners/9/grants/acme/thumb").status == 422
+    assert maria("PUT", "/partners/9/grants/acme/thumb").status == 409
     assert maria("DELETE", "/systems/acme/message-types/thumb").status == 204
     assert maria("DELETE", "/message-types/thumb").status == 204
     assert maria("PUT", "/partners/9/grants/acme/face_v24").status == 200
@@ -175,16 +175,20 @@ def test_the_audit_says_who_did_what(maria: HttpClient):
 @pytest.mark.parametrize(
     ("path", "body", "status", "pointers"),
     [
-        ("/systems", {"name": "x", "message_types": ["fase_v24"]}, 422, ["/message_types/0"]),
+        ("/systems", {"name": "x", "message_types": ["fase_v24"]}, 409, ["/message_types/0"]),
         ("/systems", {"name": 5}, 422, ["/name"]),
         ("/systems", {"nmae": "x"}, 422, ["/name", "/nmae"]),
         ("/systems", {}, 422, ["/name"]),
         ("/systems", [], 422, [""]),
         ("/systems", b"{", 400, []),
         ("/systems", {"name": "archiver"}, 409, []),
+        ("/systems", {"name": "a\n"}, 422, ["/name"]),
+        ("/partners", {"id": 13, "name": "x\n", "email": "a@b.example"}, 422, ["/name"]),
+        ("/services", {"name": "x", "subscribe": ["/exchange/acme_face_v24/a*"]}, 422, ["/subscribe/0"]),
+        ("/services", {"name": "x", "subscribe": ["/exchange/acme_faces/#"]}, 409, ["/subscribe/0"]),
         ("/partners", {"id": 13, "name": "\x00", "email": "a@b.example"}, 422, ["/name"]),
         ("/partners", {"id": 7.5, "name": "x", "email": "a@b.example"}, 422, ["/id"]),
-        ("/partners/9/accounts", {"id": 12345}, 422, ["/id"]),
+        ("/partners/9/accounts", {"id": 12345}, 409, ["/id"]),
     ],
 )
 def test_what_does_not_fit_is_a_problem(maria: HttpClient, path: str, body: object, status: int, pointers):
@@ -272,26 +276,28 @@ async def test_an_own_message_type_is_used_at_once_on_open_connections(server: P
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "pointers"),
+    ("path", "body", "status", "pointers"),
     [
-        ("/event-types", {"name": "a.b"}, ["/name"]),
-        ("/event-types", {"name": "x", "supertype": "nothing"}, ["/supertype"]),
-        ("/message-types", {"name": "x", "key": "{zone}", "body": {}}, ["/key"]),
+        ("/event-types", {"name": "a.b"}, 422, ["/name"]),
+        ("/event-types", {"name": "x", "supertype": "nothing"}, 409, ["/supertype"]),
+        ("/message-types", {"name": "x", "key": "{zone}", "body": {}}, 422, ["/key"]),
         ("/message-types", {"name": "x", "key": "#", "body": {"properties": {"a.b": {"type": 7}}}},
-         ["/body/properties/a.b/type"]),
-        ("/message-types", {"name": "x", "key": "#", "body": {"$ref": "http://127.0.0.1:1/"}}, ["/body/$ref"]),
+         422, ["/body/properties/a.b/type"]),
+        ("/message-types", {"name": "x", "key": "#", "body": {"$ref": "http://127.0.0.1:1/"}}, 422, ["/body/$ref"]),
         ("/message-types", {"name": "x", "key": "{account}", "body": {}, "actions": ["a"], "places": {"account": "x"}},
-         ["/actions", "/places/account"]),
-        ("/partners", {"id": "7", "name": 1, "more": 1}, ["/email", "/id", "/more", "/name"]),
-        ("/partners", {"id": 70, "name": "x", "email": "no", "grants": [{"system": "a", "message_types": []}]},
-         ["/email", "/grants/0/system"]),
+         422, ["/actions", "/places/account"]),
+        ("/partners", {"id": "7", "name": 1, "more": 1}, 422, ["/email", "/id", "/more", "/name"]),
+        ("/partners", {"id": 70, "name": "x", "email": "no", "quota": {"connections": 0}}, 422,
+         ["/email", "/quota/connections"]),
+        ("/partners", {"id": 70, "name": "x", "email": "ops@acme", "grants": [{"system": "a", "message_types": []}]},
+         409, ["/grants/0/system"]),
         ("/systems", {"name": "gamma", "message_types": ["a", "face_v24", "b"]},
-         ["/message_types/0", "/message_types/2"]),
+         409, ["/message_types/0", "/message_types/2"]),
     ],
 )  # fmt: skip
-def test_each_field_at_fault_is_named(maria: HttpClient, path: str, body: dict, pointers: list[str]):
+def test_each_field_at_fault_is_named(maria: HttpClient, path: str, body: dict, status: int, pointers: list):
     answer = maria("POST", path, body)
-    assert (answer.status, sorted(each["pointer"] for each in answer.body["errors"])) == (422, pointers)
+    assert (answer.status, sorted(each["pointer"] for each in answer.body["errors"])) == (status, pointers)
 
 
 def test_each_field_of_an_event_at_fault_is_named(maria: HttpClient):

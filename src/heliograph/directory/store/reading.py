@@ -24,6 +24,7 @@ from heliograph.directory.file import (
     ServiceEntry,
     SystemEntry,
 )
+from heliograph.directory.quota import Quota
 from heliograph.directory.store import tables as t
 
 
@@ -158,6 +159,7 @@ def _partners(
             name=row.name,
             email=row.login,
             disabled=row.disabled,
+            quota=Quota(**{name: getattr(row, name) for name in Quota.__struct_fields__}),
             grants=tuple(
                 GrantEntry(system=system, message_types=tuple(names))
                 for system, names in grants.get(row.principal, {}).items()

@@ -21,5 +21,9 @@
 ``exchanges``    what each exchange holds
 ``systems`` ``partners`` ``accounts`` ``services`` ``operators`` ``message_types`` ``credentials`` ``audit``
 ``event_types``  the operator's own
+``connections``  live ones: list and close
+``subscriptions`` ``subscription_ids``  live and durable ones: list, show and delete
+``dead_letters`` of durable subscriptions: read, replay, purge
+``explain``      why a pattern matches or not, and who would see it
 ``description``  /openapi.json, and /docs made of it
 """

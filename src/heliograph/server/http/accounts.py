@@ -12,8 +12,7 @@ from heliograph.server.http.answers import created
 from heliograph.server.http.conditions import Conditional, Tagged, perform, shown
 from heliograph.server.http.edits import not_there, with_accounts
 from heliograph.server.http.entries import Read, found, listed
-from heliograph.server.http.page import After, Limit
-from heliograph.server.http.partners import number_after
+from heliograph.server.http.page import AfterNumber, Limit
 from heliograph.server.http.problem import Refused
 from heliograph.server.http.shapes import AccountChange, AccountShape
 
@@ -23,10 +22,10 @@ Accounts = dict[int, AccountEntry]
 
 @get("/partners/{partner:int}/accounts", summary="List a partner's accounts")
 async def list_accounts(
-    request: HttpRequest, partner: FromPath[int], limit: Limit = None, after: After = None
+    request: HttpRequest, partner: FromPath[int], limit: Limit = None, after: AfterNumber = None
 ) -> Response[list[AccountShape]]:
     """In the order of their ids."""
-    return await listed(request, _of_partner(partner), lambda each: each.id, _shape, limit, number_after(after))
+    return await listed(request, _of_partner(partner), lambda each: each.id, _shape, limit, after)
 
 
 @post("/partners/{partner:int}/accounts", summary="Make an account")

@@ -12,8 +12,7 @@ from heliograph.directory.store.reading import StoredCredential
 from heliograph.server.http.answers import api_of, caller_of, created
 from heliograph.server.http.conditions import Conditional, Tagged, conditions_of, shown
 from heliograph.server.http.edits import there
-from heliograph.server.http.page import After, Limit, page
-from heliograph.server.http.partners import number_after
+from heliograph.server.http.page import AfterNumber, Limit, page
 from heliograph.server.http.shapes import MadeCredential, NewCredential, Rotation
 
 HttpRequest = Request[Any, Any, Any]
@@ -21,11 +20,11 @@ HttpRequest = Request[Any, Any, Any]
 
 @get("/logins/{login:str}/credentials", summary="List credentials")
 async def list_credentials(
-    request: HttpRequest, login: FromPath[str], limit: Limit = None, after: After = None
+    request: HttpRequest, login: FromPath[str], limit: Limit = None, after: AfterNumber = None
 ) -> Response[list[StoredCredential]]:
     """Ended ones too, in the order of their making; never a secret."""
     found = await api_of(request).ask(lambda store: store.credentials(login))
-    return page(request, found, lambda each: each.id, limit, number_after(after))
+    return page(request, found, lambda each: each.id, limit, after)
 
 
 @post("/logins/{login:str}/credentials", summary="Make a credential")

@@ -67,15 +67,16 @@ class Edit:
         return self._file
 
     def refused(self, fault: DirectoryFault) -> Refused:
-        """422 where what was sent does not fit; 409 where something else would not fit any more."""
+        """422 where what was sent is wrong by itself; 409 where it, or something else, would not fit what there is."""
         own = [each for each in (fault, *fault.further) if f"{each.place}.".startswith(f"{self._place}.")]
         if not own:
             return Refused(409, "Conflict", f"{self._named(fault.place)}: {fault.sentences}")
+        status, title = (409, "Conflict") if all(each.conflict for each in own) else (422, "Invalid request")
         if self._by_path:
-            return Refused(422, "Invalid request", own[0].sentences)
+            return Refused(status, title, own[0].sentences)
         faults = [(self._within(each.place), each.sentences) for each in own]
         shown = " ".join(f"{place}: {sentences}" if place else sentences for place, sentences in faults)
-        return Refused(422, "Invalid request", shown, joined((pointer_of(place), what) for place, what in faults))
+        return Refused(status, title, shown, joined((pointer_of(place), what) for place, what in faults))
 
     def _within(self, place: str) -> str:
         """The part that leads through what was sent."""

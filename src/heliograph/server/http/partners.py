@@ -6,7 +6,7 @@ from typing import Any
 
 from litestar import Request, Response, delete, get, post, put
 from litestar.params import FromPath, JSONBody
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from heliograph.directory.file import GrantEntry, PartnerEntry
 from heliograph.directory.secret import Secret, new_secret
@@ -14,17 +14,18 @@ from heliograph.server.http.answers import created
 from heliograph.server.http.conditions import Conditional, Tagged, perform, shown
 from heliograph.server.http.edits import Edit, changed, made, not_there, removed
 from heliograph.server.http.entries import found, listed, of_table
-from heliograph.server.http.page import After, Limit
-from heliograph.server.http.problem import Refused
+from heliograph.server.http.page import AfterNumber, Limit
 from heliograph.server.http.shapes import Grant, Made, PartnerChange, PartnerShape
 
 HttpRequest = Request[Any, Any, Any]
 
 
 @get("/partners", summary="List partners")
-async def list_partners(request: HttpRequest, limit: Limit = None, after: After = None) -> Response[list[PartnerShape]]:
+async def list_partners(
+    request: HttpRequest, limit: Limit = None, after: AfterNumber = None
+) -> Response[list[PartnerShape]]:
     """In the order of their ids."""
-    return await listed(request, of_table("partners"), lambda each: each.id, _shape, limit, number_after(after))
+    return await listed(request, of_table("partners"), lambda each: each.id, _shape, limit, after)
 
 
 @post("/partners", summary="Make a partner")
@@ -37,6 +38,7 @@ async def make_partner(request: HttpRequest, data: JSONBody[PartnerShape]) -> Re
         email=data.email,
         password=Secret(secret),
         disabled=data.disabled,
+        quota=data.quota,
         grants=_grants(data.grants),
     )
     await perform(request, Edit("partners", data.id, made(entry, f"a partner {data.id}")))
@@ -53,9 +55,10 @@ async def show_partner(request: HttpRequest, partner: FromPath[int]) -> Response
 @put("/partners/{partner:int}", operation_class=Conditional, summary="Change a partner")
 async def change_partner(request: HttpRequest, partner: FromPath[int], data: JSONBody[PartnerChange]) -> PartnerShape:
     """What is sent replaces what is there; ``disabled`` shuts it out. Its accounts and credentials stay."""
-    fields = {"name": data.name, "email": data.email, "disabled": data.disabled, "grants": _grants(data.grants)}
+    fields = {"name": data.name, "email": data.email, "disabled": data.disabled, "quota": data.quota}
+    fields["grants"] = _grants(data.grants)
     await perform(request, Edit("partners", partner, changed(f"partner {partner}", **fields)))
-    return PartnerShape(id=partner, name=data.name, email=data.email, disabled=data.disabled, grants=data.grants)
+    return PartnerShape(id=partner, **asdict(data))
 
 
 @delete("/partners/{partner:int}", operation_class=Conditional, summary="Remove a partner")
@@ -116,22 +119,15 @@ async def _regrant(request: HttpRequest, partner: int, system: str, message_type
     return now
 
 
-def number_after(after: str | None) -> int | None:
-    """``after`` where ids are numbers."""
-    if after is None:
-        return None
-    if not (after.isascii() and after.isdigit() and len(after) < 19):
-        raise Refused(422, "Invalid request", "after: it is a number, as the Link of the page before has it.")
-    return int(after)
-
-
 def _grants(grants: tuple[Grant, ...]) -> tuple[GrantEntry, ...]:
     return tuple(GrantEntry(system=each.system, message_types=each.message_types) for each in grants)
 
 
 def _shape(entry: PartnerEntry) -> PartnerShape:
     grants = tuple(Grant(system=each.system, message_types=each.message_types) for each in entry.grants)
-    return PartnerShape(id=entry.id, name=entry.name, email=entry.email, disabled=entry.disabled, grants=grants)
+    return PartnerShape(
+        id=entry.id, name=entry.name, email=entry.email, disabled=entry.disabled, quota=entry.quota, grants=grants
+    )
 
 
 HANDLERS = [list_partners, make_partner, show_partner, change_partner, remove_partner, grant, withdraw]

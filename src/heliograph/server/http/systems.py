@@ -6,16 +6,16 @@ from typing import Any
 
 from litestar import Request, Response, delete, get, post, put
 from litestar.params import FromPath, JSONBody
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
-from heliograph.directory.file import RetentionEntry, SystemEntry
+from heliograph.directory.file import SystemEntry
 from heliograph.directory.secret import Secret, new_secret
 from heliograph.server.http.answers import created
 from heliograph.server.http.conditions import Conditional, Tagged, perform, shown
 from heliograph.server.http.edits import Edit, changed, made, not_there, removed
 from heliograph.server.http.entries import found, listed, of_table
 from heliograph.server.http.page import After, Limit
-from heliograph.server.http.shapes import Made, SystemChange, SystemShape
+from heliograph.server.http.shapes import Made, Retention, SystemChange, SystemShape
 
 HttpRequest = Request[Any, Any, Any]
 
@@ -31,7 +31,7 @@ async def make_system(request: HttpRequest, data: JSONBody[SystemShape]) -> Resp
     """The answer holds its first secret, which is not shown again."""
     secret = new_secret()
     entry = SystemEntry(
-        name=data.name, secret=Secret(secret), message_types=data.message_types, retention=data.retention
+        name=data.name, secret=Secret(secret), message_types=data.message_types, retention=dict(data.retention)
     )
     await perform(request, Edit("systems", data.name, made(entry, f"a system {data.name!r}")))
     return created(f"/systems/{data.name}", Made(data.name, secret))
@@ -64,8 +64,8 @@ async def remove_system(request: HttpRequest, system: FromPath[str]) -> None:
     summary="Switch a message type on",
 )
 async def switch_on(
-    request: HttpRequest, system: FromPath[str], message_type: FromPath[str], data: JSONBody[RetentionEntry]
-) -> RetentionEntry:
+    request: HttpRequest, system: FromPath[str], message_type: FromPath[str], data: JSONBody[Retention]
+) -> Retention:
     """With a retention of its own, or an empty object."""
 
     def change(old: SystemEntry | None) -> SystemEntry:
@@ -100,7 +100,8 @@ async def switch_off(request: HttpRequest, system: FromPath[str], message_type: 
 
 
 def _shape(entry: SystemEntry) -> SystemShape:
-    return SystemShape(name=entry.name, message_types=entry.message_types, retention=entry.retention)
+    retention = {name: Retention(**asdict(kept)) for name, kept in entry.retention.items()}
+    return SystemShape(name=entry.name, message_types=entry.message_types, retention=retention)
 
 
 HANDLERS = [list_systems, make_system, show_system, change_system, remove_system, switch_on, switch_off]

@@ -43,6 +43,7 @@ id = 7
 name = "North\\"wind\\\\ \\u00e9 \\u007f"
 email = "{OPS}"
 password = "correct horse battery"
+quota = {{ connections = 5, subscriptions = 6, durable_subscriptions = 7, messages_per_s = {2**63 - 1} }}
 grants = [{{ system = "acme", message_types = ["event_full_v24"] }}, {{ system = "z", message_types = ["event_v24"] }}]
 accounts = [{{ id = 12345, cameras = [33, 32] }}, {{ id = 2, cameras = [] }}, {{ id = {2**63 - 1} }}]
 [[partners]]
@@ -198,6 +199,8 @@ def test_an_export_into_an_empty_database_asks_for_the_secrets(store: DirectoryS
         ('"face_v24", "raw"]', '"face_v24", "raw", "user_v24"]', ["~ system acme", '    message_types: + "user_v24"']),
         ("log_bytes_max = 1 }", "log_bytes_max = 2 }", ["~ system acme"]),
         ('name = "Contoso"', 'name = "Contoso Guard"', ["~ partner 9", '    name: "Contoso" -> "Contoso Guard"']),
+        ("connections = 5", "bytes_per_s = 5", ["~ partner 7"]),
+        ("disabled = true", "disabled = true\nquota = { bytes_per_s = 4 }", ["~ partner 9"]),
         ("disabled = true", "disabled = false", ["~ partner 9", "    disabled: true -> false"]),
         ("cameras = [33, 32]", "cameras = [32, 34]", ["~ account 12345", "    cameras: - 33", "    cameras: + 34"]),
         ("{ id = 12345, cameras = [33, 32] }", "{ id = 12345 }", ["~ account 12345", "    cameras: [32, 33] -> null"]),
