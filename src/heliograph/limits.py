@@ -120,7 +120,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     stream_beat_ms: int = 15_000  #: after so long without an event a comment is sent, since proxies close after 30 s
 
     # --- the directory's database
-    directory_poll_ms: int = 1_000  #: how often a node looks for changes; they are to be seen within 5 s
+    directory_poll_ms: int = 500  #: how often a node looks for changes, so that one made elsewhere holds within 1 s
     directory_busy_ms_max: int = 10_000  #: another node writes, or migrates
     directory_attempts_max: int = 5  #: to apply what somebody else's change has overtaken
     last_used_interval_ms: int = 10_000  #: last uses are written together, so that logins cost no commit each

@@ -282,6 +282,24 @@ class DirectoryStore:
             self._changed(connection, who, *gone, Change("credential", what, None, _shown(made)))
             return made
 
+    def change_credential(
+        self,
+        login: str,
+        credential_id: int,
+        name: str,
+        expires_ms: int | None,
+        who: str,
+        check: Callable[[StoredCredential], None] = lambda _: None,
+    ) -> StoredCredential:
+        """Another name and end for a valid one.  NotThere, SettingsError.  ``check``: as for ``revoke_credential``."""
+        with self._changing() as connection:
+            old, new = credentials.change(connection, login, credential_id, name, expires_ms, self._now_ms())
+            check(old)
+            before, after = ({"name": each.name, **_shown(each)} for each in (old, new))
+            if before != after:
+                self._changed(connection, who, Change("credential", f"{old.name} of {login}", before, after))
+            return new
+
     def revoke_credential(
         self, login: str, credential_id: int, who: str, check: Callable[[StoredCredential], None] = lambda _: None
     ) -> None:
