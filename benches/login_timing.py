@@ -51,6 +51,8 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=200, help="of each kind")
     samples = parser.parse_args().samples
     environment = os.environ | {"HELIOGRAPH_LIMITS_LINGER_MS_MAX": "100"}
+    for count in ("", "_PER_ADDRESS", "_PER_LOGIN"):
+        environment[f"HELIOGRAPH_LIMITS_FAILED_LOGINS{count}_MAX"] = "1000000"
     heliograph = str(Path(sys.executable).with_name("heliograph"))
     command = [heliograph, "serve", "--apply", str(DIRECTORY), "--stomp-port", "0", "--tcp-port", "0",
                "--http-port", "0", "--log-level", "error"]  # fmt: skip

@@ -92,9 +92,13 @@ class UnsupportedError(ClientError):
 
 
 class LimitError(ClientError):
-    """A named limit was met; the detail says which and what its value is."""
+    """A named limit was met; the detail says which and what its value is.  ``retry_after_s``: None: nobody knows."""
 
     status = 429
+
+    def __init__(self, message: str, detail: str = "", retry_after_s: int | None = None) -> None:
+        super().__init__(message, detail)
+        self.retry_after_s = retry_after_s
 
 
 class SettingsError(HeliographError):

@@ -74,6 +74,9 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     deliveries_max: int = 20  #: of one event to one subscription; then it is a dead letter, as RabbitMQ's quorum queues
     dead_letters_max: int = 10_000  #: per durable subscription; the oldest goes first
     consumer_timeout_ms_max: int = 1_800_000  #: unacknowledged for so long, as RabbitMQ
+    count_batches_max: int = 262_144  #: of a log, looked through to count what matches; under a second, in slices
+    count_bytes_max: int = 1_073_741_824  #: likewise, of those batches that must be read for it; log_bytes_max
+    counts_max: int = 2  #: at once; the others wait
     dedup_ms_max: int = 600_000  #: how long a publisher's retry is recognised
     dedup_ids_max: int = 100_000  #: per exchange
     dedup_scan_bytes_max: int = 33_554_432  #: of an exchange's log, looked through for dedup ids at start
@@ -86,6 +89,17 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     verifications_waiting_per_login_max: int = 64  #: so that guesses at one login leave room for the others
     credential_bytes_max: int = 1_024  #: a login, or a password; longer ones are wrong
     credentials_max: int = 8  #: valid ones of one principal: a wrong password is compared with that many at most
+    partner_connections_max: int = 12_288  #: on one server; a quarter of all is left for the others
+    partner_subscriptions_max: int = 65_536  #: on one server
+    partner_durables_max: int = 5_000  #: half of all
+    failed_logins_max: int = 20  #: of one login from one address, within the window: people mistype less often
+    failed_logins_per_address_max: int = 60  #: of all logins together; many may share an address
+    failed_logins_per_login_max: int = (
+        1_000  #: from all addresses; known ones get in all the same.  Of tokens, from one
+    )
+    failed_logins_window_ms: int = 300_000  #: from the first failure on
+    failed_login_counters_max: int = 65_536  #: each failure costs an argon2, so more take hours to make
+    known_addresses_max: int = 65_536  #: logins, each with an address from which it was right before
     token_bytes_min: int = 32  #: of an operator's token: it is looked up by a fast hash, so it must not be guessable
 
     # --- HTTP

@@ -29,6 +29,9 @@ LIMITS = {
     "prefetch_count_default": 50,
     "prefetch_count_max": 100,
     "ring_bytes_max": 16_777_216,
+    "failed_logins_per_address_max": 100_000,  # all attackers have one
+    "failed_logins_max": 100_000,
+    "failed_logins_per_login_max": 100_000,
 }
 
 

@@ -12,6 +12,8 @@ from tests.integration.conftest import ACME, NORTHWIND, SERVE, Process, address,
 from tests.integration.http_client import HttpClient
 
 SYSTEM = (ACME["HELIOGRAPH_SYSTEM"], ACME["HELIOGRAPH_SECRET"])
+#: What paths of the directory begin with.
+DIRECTORY = ("/systems", "/partners", "/services", "/operators", "/message-types", "/event-types", "/logins")
 PARTNER = (NORTHWIND["HELIOGRAPH_LOGIN"], NORTHWIND["HELIOGRAPH_PASSWORD"])
 
 
@@ -110,7 +112,7 @@ async def test_credentials_are_made_rotated_and_revoked(server: Process, maria: 
     assert maria("DELETE", f"{place}/{rotated['id']}").status == 204
     assert not await lets_in(server, "reader", rotated["secret"])
     listed = maria("GET", place)
-    assert [each["name"] for each in listed.body] == ["file", "blue", "blue"]
+    assert [each["name"] for each in listed.body] == ["first", "blue", "blue"]
     assert all(secret not in json.dumps(listed.body) for secret in (made["secret"], rotated["secret"]))
     assert not any("secret" in each or "hash" in each for each in listed.body)
     assert maria("GET", "/logins/nobody/credentials").status == 404
@@ -130,7 +132,7 @@ def test_message_types_grants_and_cameras_one_by_one(maria: HttpClient):
     assert maria("PUT", "/systems/acme/message-types/thumb", {"log_ms_max": 5}).status == 200
     assert maria("GET", "/systems/acme").body["retention"]["thumb"]["log_ms_max"] == 5
     assert maria("DELETE", "/message-types/thumb").status == 409
-    assert maria("PUT", "/partners/9/grants/acme/thumb").status == 422
+    assert maria("PUT", "/partners/9/grants/acme/thumb").status == 409
     assert maria("DELETE", "/systems/acme/message-types/thumb").status == 204
     assert maria("DELETE", "/message-types/thumb").status == 204
     assert maria("PUT", "/partners/9/grants/acme/face_v24").status == 200
@@ -165,7 +167,7 @@ def test_the_audit_says_who_did_what(maria: HttpClient):
     maria("DELETE", "/systems/audited")
     newest, *others = maria("GET", "/audit?limit=3").body
     assert (newest["who"], newest["action"], newest["what"]) == ("maria", "remove", "system audited")
-    assert {each["what"] for each in others} == {"system audited", "credential file of audited"}
+    assert {each["what"] for each in others} == {"system audited", "credential first of audited"}
     older = maria("GET", f"/audit?after={newest['id']}&limit=1").body
     assert older[0]["id"] < newest["id"]
 
@@ -173,16 +175,20 @@ def test_the_audit_says_who_did_what(maria: HttpClient):
 @pytest.mark.parametrize(
     ("path", "body", "status", "pointers"),
     [
-        ("/systems", {"name": "x", "message_types": ["fase_v24"]}, 422, ["/message_types/0"]),
+        ("/systems", {"name": "x", "message_types": ["fase_v24"]}, 409, ["/message_types/0"]),
         ("/systems", {"name": 5}, 422, ["/name"]),
         ("/systems", {"nmae": "x"}, 422, ["/name", "/nmae"]),
         ("/systems", {}, 422, ["/name"]),
         ("/systems", [], 422, [""]),
         ("/systems", b"{", 400, []),
         ("/systems", {"name": "archiver"}, 409, []),
+        ("/systems", {"name": "a\n"}, 422, ["/name"]),
+        ("/partners", {"id": 13, "name": "x\n", "email": "a@b.example"}, 422, ["/name"]),
+        ("/services", {"name": "x", "subscribe": ["/exchange/acme_face_v24/a*"]}, 422, ["/subscribe/0"]),
+        ("/services", {"name": "x", "subscribe": ["/exchange/acme_faces/#"]}, 409, ["/subscribe/0"]),
         ("/partners", {"id": 13, "name": "\x00", "email": "a@b.example"}, 422, ["/name"]),
         ("/partners", {"id": 7.5, "name": "x", "email": "a@b.example"}, 422, ["/id"]),
-        ("/partners/9/accounts", {"id": 12345}, 422, ["/id"]),
+        ("/partners/9/accounts", {"id": 12345}, 409, ["/id"]),
     ],
 )
 def test_what_does_not_fit_is_a_problem(maria: HttpClient, path: str, body: object, status: int, pointers):
@@ -257,26 +263,28 @@ async def test_an_own_message_type_is_used_at_once_on_open_connections(server: P
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "pointers"),
+    ("path", "body", "status", "pointers"),
     [
-        ("/event-types", {"name": "a.b"}, ["/name"]),
-        ("/event-types", {"name": "x", "supertype": "nothing"}, ["/supertype"]),
-        ("/message-types", {"name": "x", "key": "{zone}", "body": {}}, ["/key"]),
+        ("/event-types", {"name": "a.b"}, 422, ["/name"]),
+        ("/event-types", {"name": "x", "supertype": "nothing"}, 409, ["/supertype"]),
+        ("/message-types", {"name": "x", "key": "{zone}", "body": {}}, 422, ["/key"]),
         ("/message-types", {"name": "x", "key": "#", "body": {"properties": {"a.b": {"type": 7}}}},
-         ["/body/properties/a.b/type"]),
-        ("/message-types", {"name": "x", "key": "#", "body": {"$ref": "http://127.0.0.1:1/"}}, ["/body/$ref"]),
+         422, ["/body/properties/a.b/type"]),
+        ("/message-types", {"name": "x", "key": "#", "body": {"$ref": "http://127.0.0.1:1/"}}, 422, ["/body/$ref"]),
         ("/message-types", {"name": "x", "key": "{account}", "body": {}, "actions": ["a"], "places": {"account": "x"}},
-         ["/actions", "/places/account"]),
-        ("/partners", {"id": "7", "name": 1, "more": 1}, ["/email", "/id", "/more", "/name"]),
-        ("/partners", {"id": 70, "name": "x", "email": "no", "grants": [{"system": "a", "message_types": []}]},
-         ["/email", "/grants/0/system"]),
+         422, ["/actions", "/places/account"]),
+        ("/partners", {"id": "7", "name": 1, "more": 1}, 422, ["/email", "/id", "/more", "/name"]),
+        ("/partners", {"id": 70, "name": "x", "email": "no", "quota": {"connections": 0}}, 422,
+         ["/email", "/quota/connections"]),
+        ("/partners", {"id": 70, "name": "x", "email": "ops@acme", "grants": [{"system": "a", "message_types": []}]},
+         409, ["/grants/0/system"]),
         ("/systems", {"name": "gamma", "message_types": ["a", "face_v24", "b"]},
-         ["/message_types/0", "/message_types/2"]),
+         409, ["/message_types/0", "/message_types/2"]),
     ],
 )  # fmt: skip
-def test_each_field_at_fault_is_named(maria: HttpClient, path: str, body: dict, pointers: list[str]):
+def test_each_field_at_fault_is_named(maria: HttpClient, path: str, body: dict, status: int, pointers: list):
     answer = maria("POST", path, body)
-    assert (answer.status, sorted(each["pointer"] for each in answer.body["errors"])) == (422, pointers)
+    assert (answer.status, sorted(each["pointer"] for each in answer.body["errors"])) == (status, pointers)
 
 
 def test_each_field_of_an_event_at_fault_is_named(maria: HttpClient):
@@ -287,3 +295,91 @@ def test_each_field_of_an_event_at_fault_is_named(maria: HttpClient):
     good, bad = maria("POST", "/systems/acme/events", [event(), wrong]).body
     assert (good["status"], bad["status"]) == (201, 422)
     assert {each["pointer"] for each in bad["problem"]["errors"]} == pointers
+
+
+@pytest.mark.parametrize(
+    ("collection", "key", "new", "change"),
+    [
+        ("/systems", "tagged", {"name": "tagged"}, {"message_types": ["face_v24"]}),
+        ("/partners", "15", {"id": 15, "name": "A", "email": "a@a.example"}, {"name": "B", "email": "a@a.example"}),
+        ("/partners/9/accounts", "15", {"id": 15}, {"cameras": [1]}),
+        ("/services", "tagged", {"name": "tagged"}, {"subscribe": ["/exchange/acme_face_v24/#"]}),
+        ("/message-types", "tagged", {"name": "tagged", "key": "#", "body": "any"}, {"key": "#", "body": {}}),
+        ("/event-types", "tagged", {"name": "tagged"}, {"supertype": "objectDetected"}),
+    ],
+)
+def test_a_change_that_somebody_has_not_seen_is_not_undone(
+    maria: HttpClient, collection: str, key: str, new: dict, change: dict
+):
+    place = f"{collection}/{key}"
+    assert maria("PUT", place, change, if_match='"x"').status == 404
+    assert maria("POST", collection, new).status == 201
+    old = maria("GET", place).headers["etag"]
+    assert maria("GET", place).headers["etag"] == old
+    unchanged = maria("GET", place, if_none_match=f'"other", W/{old}')
+    assert (unchanged.status, unchanged.headers["etag"], unchanged.body) == (304, old, "")
+    assert maria("PUT", place, change, if_none_match="*").status == 412
+    assert maria("PUT", place, change, if_match=f"W/{old}").status == 412
+    assert maria("PUT", place, change, if_match=f'"other", {old}').status == 200
+    seen = maria("GET", place, if_none_match=old)
+    assert (seen.status, seen.headers["etag"] != old) == (200, True)
+    for refused in (maria("PUT", place, change, if_match=old), maria("DELETE", place, if_match=old)):
+        assert (refused.status, refused.headers["content-type"]) == (412, "application/problem+json")
+    assert maria("DELETE", place, if_match="no tag").status == 400
+    assert maria("DELETE", place, if_match=seen.headers["etag"]).status == 204
+    assert maria("DELETE", place, if_match="*").status == 404
+
+
+@pytest.mark.parametrize(
+    ("entry", "part", "body"),
+    [
+        ("/partners/9", "/grants/acme/face_v24", None),
+        ("/partners/7/accounts/12345", "/cameras/77", None),
+        ("/systems/acme", "/message-types/user_v24", {}),
+    ],
+)
+def test_a_part_is_changed_as_long_as_its_entry_is_what_it_was(maria: HttpClient, entry: str, part: str, body: object):
+    old = maria("GET", entry).headers["etag"]
+    assert maria("PUT", entry + part, body, if_match='"x"').status == 412
+    assert maria("PUT", entry + part, body, if_match=old, if_none_match="*").status == 200
+    assert maria("PUT", entry + part, body, if_none_match="*").status == 412
+    assert maria("DELETE", entry + part, if_match=old).status == 412
+    assert maria("DELETE", entry + part, if_match=maria("GET", entry).headers["etag"]).status == 204
+    assert maria("GET", entry).headers["etag"] == old, "it is what it was, on any node"
+
+
+def test_credentials_and_operators_have_tags_too(maria: HttpClient):
+    credential = maria("POST", "/logins/archiver/credentials", {"name": "tagged"}).body["id"]
+    maria("POST", "/operators", {"name": "tagged"})
+    for place in (f"/logins/archiver/credentials/{credential}", "/operators/tagged"):
+        tag = maria("GET", place).headers["etag"]
+        assert maria("DELETE", place, if_match='"x"').status == 412
+        assert maria("GET", place, if_none_match=tag).status == 304
+        assert maria("DELETE", place, if_match=tag).status == 204
+    assert maria("GET", "/operators/tagged").status == 404
+    assert maria("GET", "/logins/archiver/credentials/99999").status == 404
+
+
+async def test_of_changes_at_once_that_saw_the_same_one_is_made(maria: HttpClient):
+    place, cameras = "/partners/9/accounts/777", [{"cameras": [number]} for number in range(1, 9)]
+    tag = maria("GET", place).headers["etag"]
+    calls = (asyncio.to_thread(maria, "PUT", place, body, if_match=tag) for body in cameras)
+    answers = await asyncio.gather(*calls)
+    assert sorted(answer.status for answer in answers) == [200] + [412] * 7
+    made = next(answer.body for answer in answers if answer.status == 200)
+    assert maria("GET", place).body == made
+    assert maria("PUT", place, {}).status == 200
+
+
+def test_conditions_are_described(maria: HttpClient):
+    paths = maria("GET", "/openapi.json").body["paths"]
+    assert {"200", "304"} <= paths["/partners/{partner}"]["get"]["responses"].keys()
+    assert "ETag" in paths["/partners/{partner}"]["get"]["responses"]["200"]["headers"]
+    told = {
+        (method, path)
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+        if any(each["name"] == "If-Match" for each in operation.get("parameters", ()))
+    }
+    changing = {(method, path) for path, methods in paths.items() for method in methods if method in ("put", "delete")}
+    assert told == {(method, path) for method, path in changing if path.startswith(DIRECTORY)}

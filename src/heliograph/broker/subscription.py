@@ -5,9 +5,11 @@ A delivery is known by its delivery tag, a number that the front end counts up o
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from enum import Enum
 
+from heliograph.broker.throttle import Throttle, ThrottledFeed
+from heliograph.broker.watched_feed import WatchedFeed
 from heliograph.engine.interface import Binding, Confirm, Event, Feed, Lag
 from heliograph.errors import ProtocolError
 from heliograph.limits import Limits
@@ -31,13 +33,21 @@ class Subscription:
     (and no further once they hold ``unacked_bytes_max``) are unacknowledged at a time.
     """
 
-    __slots__ = ("_bytes_max", "_feed", "_one_by_one", "_unacked_bytes", "ack_mode", "binding", "prefetch_count",
-                 "unacked")  # fmt: skip
+    __slots__ = ("_bytes_max", "_feed", "_one_by_one", "_unacked_bytes", "_wake", "ack_mode", "binding",
+                 "prefetch_count", "unacked")  # fmt: skip
 
     def __init__(
-        self, feed: Feed, binding: Binding, ack_mode: AckMode, prefetch_count: int | None, limits: Limits
+        self,
+        feed: Feed,
+        binding: Binding,
+        ack_mode: AckMode,
+        prefetch_count: int | None,
+        limits: Limits,
+        wake: Callable[[], None] = lambda: None,
     ) -> None:
-        self._feed = feed
+        """``wake``: as it was given to ``Engine.subscribe``."""
+        self._feed: Feed = feed
+        self._wake = wake
         self.binding = binding
         self._bytes_max = limits.unacked_bytes_max
         self._unacked_bytes = 0
@@ -114,10 +124,41 @@ class Subscription:
         """What waits."""
         return self._feed.lag
 
+    def watch(self) -> WatchedFeed:
+        """Count deliveries from now on, until ``unwatch``."""
+        if not isinstance(self._feed, WatchedFeed):
+            self._feed = WatchedFeed(self._feed)
+        return self._feed
+
+    def unwatch(self) -> None:
+        """Count no more."""
+        if isinstance(self._feed, WatchedFeed):
+            self._feed = self._feed.feed
+
     def widen(self, binding: Binding) -> None:
         """Go on with more rights than before."""
         self.binding = binding
         self._feed.widen(binding)
+
+    def hold_back(self, throttle: Throttle | None) -> None:
+        """Deliver no faster than ``throttle`` lets it; None: as fast as can be."""
+        watched = self._feed if isinstance(self._feed, WatchedFeed) else None
+        feed = self._feed if watched is None else watched.feed
+        if isinstance(feed, ThrottledFeed):
+            if feed.throttle is throttle:
+                return
+            feed.throttle.forget(feed)
+            feed = feed.feed
+        elif throttle is None:
+            return
+        if throttle is not None:
+            feed = ThrottledFeed(feed, throttle, self._wake)
+        if watched is None:
+            self._feed = feed
+        else:
+            watched.feed = feed
+        if feed.pending:  # who waited has to be woken
+            self._wake()
 
     def close(self) -> None:
         """End it; what is unacknowledged is the engine's again."""

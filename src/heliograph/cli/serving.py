@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_PARTS = ("alembic", "argon2", "litestar", "picows", "sqlalchemy", "structlog", "uvicorn", "uvloop")
+_PARTS = ("alembic", "argon2", "jsonschema_rs", "limits", "litestar", "picows", "sqlalchemy", "structlog", "uvicorn",
+          "uvloop")  # fmt: skip
 
 #: A thread that has done its blocking call gets the interpreter back after this; the default is ten times as long.
 _SWITCH_INTERVAL_S = 0.0001

@@ -30,7 +30,7 @@ from heliograph.directory.file import (
 )
 from heliograph.directory.own_types import extended_event_types, own_message_type
 from heliograph.directory.principal import Partner, Principal, Right, Service, System
-from heliograph.directory.secret import Secret
+from heliograph.directory.secret import Secret, secret_fault
 from heliograph.errors import DestinationError, LimitError
 from heliograph.limits import Limits
 from heliograph.topic.destination import parse_destination
@@ -90,7 +90,7 @@ class _Builder:
 
     def _add_all(self, file: DirectoryFile) -> None:
         with self._going_on():
-            self._event_types = extended_event_types(file.event_types, self._limits, self._refuse)
+            self._event_types = extended_event_types(file.event_types, self._limits, self._refuse, self._conflict)
         self._message_types.update(message_types(self._event_types))
         self._each("message_types", file.message_types, self._add_message_type)
         self._each("systems", file.systems, self._add_system)
@@ -127,12 +127,16 @@ class _Builder:
     def _refuse(self, place: str, sentences: str) -> NoReturn:
         raise directory_fault(self._source, place, sentences)
 
+    def _conflict(self, place: str, sentences: str) -> NoReturn:
+        """It would fit another directory."""
+        raise DirectoryFault(self._source, place, sentences, conflict=True)
+
     # --- entries
 
     def _add_message_type(self, place: str, entry: MessageTypeEntry) -> None:
         self._check_name(f"{place}.name", entry.name)
         if entry.name in BUILT_IN_MESSAGE_TYPES:
-            self._refuse(f"{place}.name", f"{entry.name!r} is built in. Give your own message type another name.")
+            self._conflict(f"{place}.name", f"{entry.name!r} is built in. Give your own message type another name.")
         self._check_unique(f"{place}.name", "message type", entry.name)
         self._message_types[entry.name] = own_message_type(
             place, entry, self._event_types, self._limits, self._refuse, self._note
@@ -173,7 +177,7 @@ class _Builder:
         self, place: str, type_name: str, retention: RetentionEntry, switched_on: Iterable[str]
     ) -> None:
         if type_name not in switched_on:
-            self._refuse(place, f"{type_name!r} is not switched on for this system. Add it to message_types.")
+            self._conflict(place, f"{type_name!r} is not switched on for this system. Add it to message_types.")
         for name in ("log_ms_max", "log_bytes_max"):
             value = getattr(retention, name)
             if value is not None and not 0 < value <= ID_MAX:
@@ -200,26 +204,26 @@ class _Builder:
             self._disabled.add(entry.email)
             return
         self._principals[entry.email] = Partner(
-            id=entry.id, name=entry.name, login=entry.email, exchanges=frozenset(exchanges)
+            id=entry.id, name=entry.name, login=entry.email, exchanges=frozenset(exchanges), quota=entry.quota
         )
 
     def _add_grant(self, place: str, grant: GrantEntry, exchanges: set[str]) -> None:
         switched_on = self._switched_on.get(grant.system)
         if switched_on is None:
-            self._refuse(
+            self._conflict(
                 f"{place}.system",
                 f"no system is called {grant.system!r}.{did_you_mean(grant.system, self._switched_on)}",
             )
 
         def add(type_place: str, type_name: str) -> None:
             if not self._message_type(type_place, type_name).has_partner:
-                self._refuse(
+                self._conflict(
                     type_place,
                     f"{type_name!r} has no partner word in its key, so a partner would see everyone's. "
                     "Grant it to nobody; a service may subscribe to it.",
                 )
             if type_name not in switched_on:
-                self._refuse(
+                self._conflict(
                     type_place,
                     f"{type_name!r} is not switched on for system {grant.system!r}. "
                     "Add it to that system's message_types, or take it out of the grant.",
@@ -249,13 +253,7 @@ class _Builder:
     def _check_operator(self, place: str, entry: OperatorEntry) -> None:
         with self._going_on():
             self._check_login(f"{place}.name", entry.name)
-        self._check_secret(f"{place}.token", entry.token)
-        octets_min = self._limits.token_bytes_min
-        if entry.token is not None and len(entry.token.reveal().encode()) < octets_min:
-            self._refuse(
-                f"{place}.token",
-                f"it is shorter than {octets_min} octets (token_bytes_min). Make one with: openssl rand -hex 32",
-            )
+        self._check_secret(f"{place}.token", entry.token, "operator")
 
     def _right(self, place: str, text: str) -> Right:
         try:
@@ -265,7 +263,7 @@ class _Builder:
             self._refuse(place, error.detail)
         exchange = destination.exchange
         if exchange not in self._exchanges:
-            self._refuse(
+            self._conflict(
                 place,
                 f"no exchange is called {exchange!r}, since no system of that name has that message type switched on."
                 f"{did_you_mean(exchange, self._exchanges)}",
@@ -277,7 +275,7 @@ class _Builder:
     def _message_type(self, place: str, name: str) -> MessageType:
         message_type = self._message_types.get(name)
         if message_type is None:
-            self._refuse(place, f"no message type is called {name!r}.{did_you_mean(name, self._message_types)}")
+            self._conflict(place, f"no message type is called {name!r}.{did_you_mean(name, self._message_types)}")
         return message_type
 
     def _check_name(self, place: str, name: str) -> None:
@@ -297,15 +295,9 @@ class _Builder:
         self._check_length(place, login)
         self._check_unique(place, "login", login)
 
-    def _check_secret(self, place: str, secret: Secret | None) -> None:
-        if secret is None:
-            return
-        text = secret.reveal()
-        if not text:
-            self._refuse(place, "it is empty. Choose one; a long random one is best.")
-        if any(char < " " or char == "\x7f" for char in text):
-            self._refuse(place, "it has a control character, which neither HTTP Basic nor a CONNECT frame can carry.")
-        self._check_length(place, text)
+    def _check_secret(self, place: str, secret: Secret | None, kind: str = "") -> None:
+        if secret is not None and (fault := secret_fault(secret, kind, self._limits)):
+            self._refuse(place, fault)
 
     def _check_length(self, place: str, text: str) -> None:
         octets_max = self._limits.credential_bytes_max
@@ -324,7 +316,7 @@ class _Builder:
         """``kind``: what the value is; logins of partners, systems and services are one kind."""
         first = self._places.setdefault((kind, value), place)
         if first != place:
-            self._refuse(place, f"the {kind} {value!r} is taken by {first}. {_WHY_UNIQUE[kind]}")
+            self._conflict(place, f"the {kind} {value!r} is taken by {first}. {_WHY_UNIQUE[kind]}")
 
 
 _WHY_UNIQUE = {

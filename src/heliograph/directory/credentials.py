@@ -10,6 +10,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError, VerifyMismatchError
 
 from heliograph.directory.directory import Directory
+from heliograph.directory.failed_logins import FailedLogins
 from heliograph.directory.hashed import HashedSecrets
 from heliograph.directory.principal import Identity
 from heliograph.directory.verification_queue import VerificationQueue
@@ -44,6 +45,7 @@ class Authenticator:
         self._octets_max = limits.credential_bytes_max
         self._verified = VerifiedCredentials(limits)
         self._queue: VerificationQueue[int | None] = VerificationQueue(limits)
+        self.failed_logins = FailedLogins(limits, monotonic)
         self._generation = 0
         self._used: dict[int, int] = {}  # bounded by the credentials that there are
 
@@ -53,15 +55,18 @@ class Authenticator:
         self._hashed = hashed
         self._generation += 1
 
-    async def authenticate(self, login: str, password: str) -> Identity:
+    async def authenticate(self, login: str, password: str, address: str = "") -> Identity:
         """Who this is.  LoginError: unknown, wrong or no longer valid, which cannot be told apart.
 
-        LimitError: too busy now.  May be cancelled, by a login time-out for instance; that does not disturb others.
+        LimitError: too many were wrong, see ``FailedLogins``, or too busy now.  May be cancelled, by a login time-out
+        for instance; that does not disturb others.  ``address``: the peer's, without a port.
         """
         login_octets, password_octets = _octets(login), _octets(password)
+        self.failed_logins.check(login_octets, address)
         digest = self._verified.digest(login_octets, password_octets)
         known = self._found(login, self._verified.get(digest, self._monotonic()))
         if known is not None:
+            self.failed_logins.succeeded(login_octets, address)
             return known
         hashes = self._compared_with(login)
         if max(len(login_octets), len(password_octets)) > self._octets_max:
@@ -69,9 +74,12 @@ class Authenticator:
         # Who comes after a change of the directory shares no verification begun before it.
         shared = digest + self._generation.to_bytes(8, "big")
         matching = await self._verify(login, shared, partial(_matching, self._hasher, hashes, password_octets))
+        self.failed_logins.check(login_octets, address)  # others may have failed meanwhile, and guesses come at once
         found = self._found(login, matching)
         if found is None:
+            self.failed_logins.failed(login_octets, address)
             raise LoginError("Bad CONNECT", f"Access refused for user '{self._shown(login)}'")
+        self.failed_logins.succeeded(login_octets, address)
         self._verified.put(digest, found.credential, self._monotonic())
         return found
 

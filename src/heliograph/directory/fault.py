@@ -21,13 +21,15 @@ class DirectoryFault(SettingsError):
     """A directory that does not fit.  ``place``: a path such as ``partners[0].email``; empty: the whole file.
 
     ``further``: what else does not fit, as far as it was looked at.
+    ``conflict``: it is well formed, and does not fit what else there is.
     """
 
-    def __init__(self, source: object, place: str, sentences: str) -> None:
+    def __init__(self, source: object, place: str, sentences: str, *, conflict: bool = False) -> None:
         super().__init__("Bad directory", f"{source}: {place}: {sentences}" if place else f"{source}: {sentences}")
         self.place = place
         self.sentences = sentences
         self.further: tuple[DirectoryFault, ...] = ()
+        self.conflict = conflict
 
 
 def directory_fault(source: object, place: str, sentences: str) -> DirectoryFault:

@@ -17,6 +17,7 @@ from msgspec import Struct, ValidationError, field, inspect
 from msgspec.structs import force_setattr
 
 from heliograph.directory.fault import did_you_mean, directory_fault
+from heliograph.directory.quota import Quota
 from heliograph.directory.secret import Secret
 from heliograph.errors import SettingsError
 
@@ -65,6 +66,7 @@ class PartnerEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     email: str
     password: Secret | None = None
     disabled: bool = False
+    quota: Quota = Quota()
     grants: tuple[GrantEntry, ...] = ()
     accounts: tuple[AccountEntry, ...] = ()
 
@@ -208,6 +210,7 @@ _PLACE = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<place>.*)`)?", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(.*)`")
 _TYPE = re.compile(r"Expected `(.*)`, got `(.*)`")
+_RANGE = re.compile(r"Expected `int` (>=|<=) (\d+)")
 _TOML_NAMES = {
     "str": "a string",
     "int": "an integer",
@@ -239,6 +242,8 @@ def _shape_fault(path: Path, text: str) -> SettingsError:
     if kinds := _TYPE.fullmatch(what):
         wanted, found = (_TOML_NAMES.get(kind, kind) for kind in kinds.groups())
         return directory_fault(path, place, f"expected {wanted}, found {found}.")
+    if bound := _RANGE.fullmatch(what):
+        return directory_fault(path, place, f"expected {bound[2]} or {'more' if bound[1] == '>=' else 'less'}.")
     return directory_fault(path, place, f"{what}.")
 
 

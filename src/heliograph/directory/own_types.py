@@ -17,7 +17,7 @@ from heliograph.directory.schema_shape import SchemaShape, pointer_steps
 from heliograph.errors import SettingsError
 from heliograph.limits import Limits
 
-#: Raises the fault of a place in the file; or keeps it, and goes on.
+#: Raises the fault of a place in the file (where it is one only beside others: a conflict); or keeps it, and goes on.
 Refuse = Callable[[str, str], NoReturn]
 Note = Callable[[str, str], None]
 
@@ -26,7 +26,9 @@ _POINTER_STEPS_MAX = 16
 _ACTIONS_MAX = 16
 
 
-def extended_event_types(entries: Sequence[EventTypeEntry], limits: Limits, refuse: Refuse) -> EventTypes:
+def extended_event_types(
+    entries: Sequence[EventTypeEntry], limits: Limits, refuse: Refuse, conflict: Refuse
+) -> EventTypes:
     """The built-in tree with ``entries``, which may stand in any order."""
     if not entries:
         return BUILT_IN_EVENT_TYPES
@@ -38,25 +40,25 @@ def extended_event_types(entries: Sequence[EventTypeEntry], limits: Limits, refu
         if not _WORD.fullmatch(entry.name):
             refuse(place, f"{entry.name!r:.80} is no word of a key. Use 1 to 64 letters, digits, '_' and '-'.")
         if entry.name in parents:
-            refuse(place, f"there is an event type {entry.name!r} already. Give this one another name.")
+            conflict(place, f"there is an event type {entry.name!r} already. Give this one another name.")
         parents[entry.name] = entry.supertype
     for number, entry in enumerate(entries):
-        _check_supertype(f"event_types[{number}].supertype", entry, parents, limits, refuse)
+        _check_supertype(f"event_types[{number}].supertype", entry, parents, limits, conflict)
     return EventTypes(parents)
 
 
 def _check_supertype(
-    place: str, entry: EventTypeEntry, parents: Mapping[str, str | None], limits: Limits, refuse: Refuse
+    place: str, entry: EventTypeEntry, parents: Mapping[str, str | None], limits: Limits, conflict: Refuse
 ) -> None:
     if entry.supertype is not None and entry.supertype not in parents:
-        refuse(place, f"no event type is called {entry.supertype!r:.80}.{did_you_mean(entry.supertype, parents)}")
+        conflict(place, f"no event type is called {entry.supertype!r:.80}.{did_you_mean(entry.supertype, parents)}")
     above, levels = entry.supertype, 1
     while above is not None and above in parents:
         levels += 1
         if above == entry.name:
-            refuse(place, f"{entry.name!r} would be its own ancestor. Choose a supertype that is not below it.")
+            conflict(place, f"{entry.name!r} would be its own ancestor. Choose a supertype that is not below it.")
         if levels > limits.event_type_levels_max:
-            refuse(place, f"its path would have over {limits.event_type_levels_max} words (event_type_levels_max).")
+            conflict(place, f"its path would have over {limits.event_type_levels_max} words (event_type_levels_max).")
         above = parents[above]
 
 

@@ -6,6 +6,8 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from heliograph.directory.quota import Quota
+
 
 class Partner(Struct, frozen=True, cache_hash=True):
     """Consumes.  Sees the keys that begin with its own ``id``, on the granted ``exchanges`` only.
@@ -17,6 +19,7 @@ class Partner(Struct, frozen=True, cache_hash=True):
     name: str
     login: str
     exchanges: frozenset[str] = frozenset()
+    quota: Quota = Quota()
 
 
 class System(Struct, frozen=True, cache_hash=True):

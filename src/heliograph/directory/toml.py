@@ -62,6 +62,8 @@ def _partner(partner: PartnerEntry) -> Iterator[str]:
     fields: dict[str, object] = {"id": partner.id, "name": partner.name, "email": partner.email}
     if partner.disabled:
         fields["disabled"] = True
+    if quota := partner.quota.given():
+        fields["quota"] = quota
     fields["grants"] = [{"system": each.system, "message_types": each.message_types} for each in partner.grants]
     fields["accounts"] = [
         {"id": each.id} | ({} if each.cameras is None else {"cameras": each.cameras}) for each in partner.accounts

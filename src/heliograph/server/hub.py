@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 from heliograph import __version__
 from heliograph.broker.broker import Broker
 from heliograph.directory.credentials import Authenticator
+from heliograph.directory.principal import Principal
 from heliograph.limits import Limits
 from heliograph.server.admission import Admission
 from heliograph.server.backpressure import Backpressure
 from heliograph.server.busy_poll import BusyPoll
 from heliograph.server.outbox import Outbox
+from heliograph.server.quotas import Quotas
 from heliograph.stomp.parser import head_cache
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ class Hub:
         self.busy_poll = BusyPoll(loop, limits.busy_poll_us)
         self.heads = head_cache(limits)
         self.admission = Admission(self)
+        self.quotas = Quotas(limits)
         self.connections: dict[StompConnection, None] = {}
         self.streams: dict[Consumer, None] = {}
         self.server_name = f"heliograph/{__version__}"
@@ -55,6 +58,12 @@ class Hub:
     def full(self) -> bool:
         """Whether ``connections_max`` is reached."""
         return len(self.connections) >= self.limits.connections_max
+
+    def subscriber(self, connection: StompConnection) -> Principal:
+        """Whose it is, for a SUBSCRIBE: reviewed where the directory has changed, and with room in its quota."""
+        principal = self.admission.principal_of(connection)
+        self.quotas.subscribe(principal)
+        return principal
 
     @staticmethod
     def new_session_id() -> str:

@@ -5,22 +5,22 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from heliograph.directory.credentials import Authenticator
 from heliograph.errors import HeliographError, LoginError
 from heliograph.stomp.events import Connect
 
 if TYPE_CHECKING:
+    from heliograph.server.hub import Hub
     from heliograph.server.stomp_connection import StompConnection
 
 
 class Login:
     """Ends in ``StompConnection.logged_in`` or ``fail``, or is cancelled with its connection."""
 
-    __slots__ = ("_authenticator", "_connection", "_task")
+    __slots__ = ("_connection", "_hub", "_task")
 
-    def __init__(self, connection: StompConnection, authenticator: Authenticator) -> None:
+    def __init__(self, connection: StompConnection, hub: Hub) -> None:
         self._connection = connection
-        self._authenticator = authenticator
+        self._hub = hub
         self._task: asyncio.Task[None] | None = None
 
     def begin(self, event: Connect, loop: asyncio.AbstractEventLoop) -> None:
@@ -36,13 +36,16 @@ class Login:
         self._task = loop.create_task(self._run(*credentials))
 
     def cancel(self) -> None:
-        """Nobody waits for it any more."""
+        """Nobody waits for it any more, and the connection counts no more."""
+        self._hub.quotas.leave(self._connection)
         if self._task is not None:
             self._task.cancel()
 
     async def _run(self, login: str, passcode: str) -> None:
         try:
-            identity = await self._authenticator.authenticate(login, passcode)
+            address = self._connection.link.peer.rpartition(":")[0]
+            identity = await self._hub.authenticator.authenticate(login, passcode, address)
+            self._hub.quotas.enter(self._connection, identity.principal)
         except HeliographError as error:
             self._connection.fail(error)
         else:

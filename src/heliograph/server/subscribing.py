@@ -24,7 +24,7 @@ def open_outlet(
 
     Held back where its RECEIPT has to wait until the subscription is stored: then ``subscribed`` of it is called.
     """
-    principal = hub.admission.principal_of(connection)
+    principal = hub.subscriber(connection)
     arguments = read_arguments(request, time.time_ns() // 1_000_000)
     durable = arguments.durable(principal)
     outlet = outlet_of(connection, request, annotated=durable is not None or arguments.start is not None)

@@ -31,7 +31,7 @@ from heliograph.server.acceptor import Acceptor
 from heliograph.server.arrival import Reception
 from heliograph.server.handshake import PATH, Handshake
 from heliograph.server.hub import Hub
-from heliograph.server.link import bound_reading, half_close
+from heliograph.server.link import Octets, bound_reading, half_close, octets_of
 from heliograph.server.stomp_connection import StompConnection
 from heliograph.server.stranger import Stranger
 from heliograph.stomp.version import SUBPROTOCOLS
@@ -226,6 +226,11 @@ class WebSocketLink(WSListener):
     def closing(self) -> bool:
         """See ``Link``."""
         return bool(self._socket.is_closing())
+
+    @property
+    def octets(self) -> Octets | None:
+        """See ``Link``."""
+        return octets_of(self._socket)
 
     def admit(self) -> None:
         """See ``Link``."""

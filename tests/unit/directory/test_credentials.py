@@ -364,3 +364,48 @@ async def test_the_default_cost_is_that_of_rfc_9106() -> None:
     authenticator = Authenticator(build_directory(DirectoryFile()), hashed, Limits())
     assert (await refusal(authenticator, "nobody", "x"))[0] == "Bad CONNECT"
     authenticator.close()
+
+
+# --- too many failures
+
+
+FEW = Limits(failed_logins_max=3)
+
+
+async def test_guesses_are_refused_without_a_verification_and_the_owner_gets_in_elsewhere(
+    make: Make, hasher: CountingHasher
+) -> None:
+    authenticator = make(FEW)
+    for number in range(3):
+        with pytest.raises(LoginError):
+            await authenticator.authenticate(OPS, f"guess {number}", "192.0.2.1")
+    verified = len(hasher.passwords)
+    for password in ("guess 4", PASSWORD):
+        with pytest.raises(LimitError) as caught:
+            await authenticator.authenticate(OPS, password, "192.0.2.1")
+        assert caught.value.retry_after_s == 300
+    assert len(hasher.passwords) == verified
+    await authenticator.authenticate(OPS, PASSWORD, "192.0.2.2")
+    with pytest.raises(LimitError):  # a remembered success tells a guesser nothing
+        await authenticator.authenticate(OPS, PASSWORD, "192.0.2.1")
+
+
+async def test_guesses_at_once_are_no_more_than_one_after_another(make: Make) -> None:
+    authenticator = make(FEW)
+    guesses = [authenticator.authenticate(OPS, f"guess {number}", "192.0.2.1") for number in range(20)]
+    answers = await asyncio.gather(
+        *guesses, authenticator.authenticate(OPS, PASSWORD, "192.0.2.1"), return_exceptions=True
+    )
+    assert [type(answer) for answer in answers] == [LoginError] * 3 + [LimitError] * 18
+
+
+async def test_unknown_logins_are_counted_like_known_ones(make: Make) -> None:
+    async def answers(login: str) -> list[tuple[type, str]]:
+        authenticator, found = make(FEW), []
+        for _ in range(5):
+            with pytest.raises((LoginError, LimitError)) as caught:
+                await authenticator.authenticate(login, "wrong", "192.0.2.1")
+            found.append((caught.type, caught.value.detail.replace(login, "…")))
+        return found
+
+    assert await answers(OPS) == await answers("nobody@northwind.example")

@@ -78,6 +78,18 @@ def test_a_byte_order_mark_is_no_fault(read: Read, example: str) -> None:
             ", zones = ",
             "partners[0].accounts[0].zones: unknown key. There are: 'cameras', 'id'.",
         ),
+        ("id = 7\n", "id = 7\nquota = { connections = 0 }\n", "partners[0].quota.connections: expected 1 or more."),
+        (
+            "id = 7\n",
+            f"id = 7\nquota = {{ connections = {2**63} }}\n",
+            f"partners[0].quota.connections: expected {2**63 - 1} or less.",
+        ),
+        ("id = 7\n", "id = 7\nquota = 5\n", "partners[0].quota: expected a table, found an integer."),
+        (
+            "id = 7\n",
+            "id = 7\nquota = { conections = 5 }\n",
+            "partners[0].quota.conections: unknown key. Did you mean 'connections'?",
+        ),
         ('name = "acme"\n', "", "systems[0].name: this key is missing. Add it."),
         ('body = "any"', "body = 7", "message_types[0].body: expected a string or a table, found an integer."),
         (

@@ -20,6 +20,7 @@ from heliograph.directory.file import (
     SystemEntry,
     read_directory_file,
 )
+from heliograph.directory.quota import Quota
 from heliograph.directory.secret import Secret
 from heliograph.directory.toml import toml_text
 
@@ -52,6 +53,7 @@ partners = st.builds(
     email=texts,
     password=st.none(),
     disabled=st.booleans(),
+    quota=st.builds(Quota, connections=bounds, messages_per_s=bounds, bytes_per_s=bounds),
     grants=several(st.builds(GrantEntry, system=texts, message_types=several(texts))),
     accounts=several(st.builds(AccountEntry, id=ids, cameras=st.none() | several(ids))),
 )

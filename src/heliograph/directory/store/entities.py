@@ -56,4 +56,10 @@ def _system(system: SystemEntry) -> Entity:
 
 def _partner(partner: PartnerEntry) -> Entity:
     grants = {f"{grant.system}/{name}" for grant in partner.grants for name in grant.message_types}
-    return {"name": partner.name, "email": partner.email, "disabled": partner.disabled, "grants": sorted(grants)}
+    return {
+        "name": partner.name,
+        "email": partner.email,
+        "disabled": partner.disabled,
+        "quota": partner.quota.given(),
+        "grants": sorted(grants),
+    }

@@ -20,6 +20,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from heliograph.directory.quota import Quota
+
 #: Constraints have names of their own, so that a later migration can name them on either database.
 metadata = MetaData(
     naming_convention={
@@ -56,7 +58,7 @@ principals = Table(
     sqlite_autoincrement=True,
 )
 
-#: What only a partner has.  id: the first word of its keys.
+#: What only a partner has.  id: the first word of its keys.  Below ``disabled``: its quota, each null for none.
 partners = Table(
     "partners",
     metadata,
@@ -64,6 +66,7 @@ partners = Table(
     Column("id", BigInteger, nullable=False),
     Column("name", Text, nullable=False),
     Column("disabled", Boolean, nullable=False),
+    *(Column(name, BigInteger) for name in Quota.__struct_fields__),
     UniqueConstraint("id"),
 )
 

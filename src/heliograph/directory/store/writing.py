@@ -12,10 +12,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
 
+from heliograph.directory.quota import Quota
 from heliograph.directory.store import tables as t
 from heliograph.directory.store.diff import Change, Entity
 from heliograph.directory.store.entities import EntityKey
-from heliograph.directory.store.passwords import FILE_NAME, PasswordChange
+from heliograph.directory.store.passwords import PasswordChange
 
 _PRINCIPALS = ("system", "partner", "service", "operator")
 Rows = list[dict[str, Any]]
@@ -55,9 +56,9 @@ def write_passwords(connection: Connection, changes: Iterable[PasswordChange], n
         if change.added_hash is not None:
             row = {
                 "principal": ids[change.entry.kind, change.entry.key],
-                "name": FILE_NAME,
+                "name": change.name,
                 "hash": change.added_hash,
-                "from_file": True,
+                "from_file": change.from_file,
                 "created_ms": now_ms,
             }
             connection.execute(insert(t.credentials).values(row))
@@ -101,10 +102,15 @@ def _login(change: Change) -> Any:
 def _insert_partners(connection: Connection, added: Iterable[Change]) -> None:
     logins = {row.login: row.id for row in connection.execute(select(t.principals.c.login, t.principals.c.id))}
     rows = (
-        {"principal": logins[after["email"]], "id": change.key, "name": after["name"], "disabled": after["disabled"]}
+        {"principal": logins[after["email"]], "id": change.key, **_partner_row(after)}
         for change, after in _kept(added, "partner")
     )
     _insert(connection, t.partners, rows)
+
+
+def _partner_row(after: Entity) -> dict[str, Any]:
+    quota = {name: after["quota"].get(name) for name in Quota.__struct_fields__}
+    return {"name": after["name"], "disabled": after["disabled"], **quota}
 
 
 def _write_types(connection: Connection, changes: Iterable[Change]) -> None:
@@ -149,9 +155,7 @@ def _write_partners(connection: Connection, changes: Sequence[Change], ids: dict
             principal = ids["partner", change.key]
             connection.execute(update(t.principals).where(t.principals.c.id == principal).values(login=after["email"]))
             connection.execute(
-                update(t.partners)
-                .where(t.partners.c.principal == principal)
-                .values(name=after["name"], disabled=after["disabled"])
+                update(t.partners).where(t.partners.c.principal == principal).values(**_partner_row(after))
             )
     query = select(t.exchanges.c.id, t.exchanges.c.message_type, t.principals.c.login).join_from(
         t.exchanges, t.principals

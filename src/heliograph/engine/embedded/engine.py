@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import structlog
 
@@ -145,11 +145,13 @@ class EmbeddedEngine:
         """See ``Engine``."""
         return self._exchanges[exchange]
 
-    def delete(self, durable: Durable, confirm: Confirm | None = None) -> None:
+    def delete(self, durable: Durable, confirm: Confirm | None = None, by: str = "Its owner") -> None:
         """See ``Engine``."""
-        self._remove(
-            self._find(durable), AccessError("Subscription deleted", "Its owner has unsubscribed it."), confirm
-        )
+        self._remove(self._find(durable), AccessError("Subscription deleted", f"{by} has deleted it."), confirm)
+
+    def durables(self) -> Collection[DurableSubscription]:
+        """See ``Engine``."""
+        return self._durables.values()
 
     def _find(self, durable: Durable, exchange: Exchange | None = None) -> DurableSubscription:
         """``exchange``: the one that it must be of, since the right to read was looked up for that one."""
@@ -166,6 +168,7 @@ class EmbeddedEngine:
                 raise LimitError(
                     "Too many durable subscriptions", f"The server has {self.limits.durables_max} (durables_max)."
                 )
+            self._check_quota(durable.principal, request.durables_max)
             start = exchange.offset_of(request.start) if request.start is not None else None
             position = exchange.committed_next if start is None else min(start, exchange.committed_next)
             state = DurableState(durable, request.binding, self.now_ms(), position, [], [])
@@ -182,6 +185,17 @@ class EmbeddedEngine:
             )
         subscription.rebind(request.binding, durable)
         return subscription
+
+    def _check_quota(self, principal: str, durables_max: int | None) -> None:
+        """It is looked through all, since one is made so rarely."""
+        if durables_max is None:
+            return
+        if sum(each.durable.principal == principal for each in self._durables.values()) >= durables_max:
+            raise LimitError(
+                "Too many durable subscriptions",
+                f"You have {durables_max}, which is your quota (durable_subscriptions). UNSUBSCRIBE one with "
+                "durable:true, or ask the operator for more.",
+            )
 
     def _remove(
         self, subscription: DurableSubscription, error: HeliographError, confirm: Confirm | None = None

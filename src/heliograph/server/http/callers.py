@@ -35,22 +35,33 @@ class Caller(Struct, frozen=True):
         return self.principal is None
 
 
-async def identify(api: Api, authorization: str) -> Caller:
-    """Who this is; LoginError for all that fails, after the same work as over STOMP."""
+async def identify(api: Api, authorization: str, address: str) -> Caller:
+    """Who this is; LoginError for all that fails, after the same work as over STOMP.
+
+    LimitError where there were too many of these.
+    """
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() == "bearer":
-        found = api.operators.operator(token.strip(), time.time() * 1000)
-        if found is None:
-            raise LoginError("Unauthorized")
-        return Caller(found[0])
+        return Caller(_operator(api, token.strip(), address))
     try:
         credentials = read_basic(authorization)
     except HandshakeRefused:
         credentials = None
     if credentials is None:
         raise LoginError("Unauthorized")
-    login = await api.authenticator.authenticate(*credentials)
+    login = await api.authenticator.authenticate(*credentials, address)
     return Caller(login.principal.login, login.principal, login.credential)
+
+
+def _operator(api: Api, token: str, address: str) -> str:
+    failed_logins, octets = api.authenticator.failed_logins, token.encode("utf-8", "surrogatepass")
+    failed_logins.check(octets, address, is_token=True)
+    found = api.operators.operator(token, time.time() * 1000)
+    if found is None:
+        failed_logins.failed(octets, address, is_token=True)
+        raise LoginError("Unauthorized")
+    failed_logins.succeeded(octets, address, is_token=True)
+    return found[0]
 
 
 async def operators_only(connection: Connection, _handler: BaseRouteHandler) -> None:
@@ -69,8 +80,12 @@ async def consumers_only(connection: Connection, _handler: BaseRouteHandler) -> 
             "An operator administers, and does not read events. Make a service with the rights for it, "
             "and send its name and secret as Basic.",
         )
-    if isinstance(caller.principal, System):
-        raise AccessError("Access refused", "A system publishes events; only partners and services read them.")
+    _refuse_system(caller)
+
+
+async def consumers_and_operators(connection: Connection, _handler: BaseRouteHandler) -> None:
+    """A guard: partners and services, for what is their own, and operators, for everything."""
+    _refuse_system(await _identified(connection))
 
 
 async def anybody_known(connection: Connection, _handler: BaseRouteHandler) -> None:
@@ -102,8 +117,14 @@ async def json_only(connection: Connection, handler: BaseRouteHandler) -> None:
         )
 
 
+def _refuse_system(caller: Caller) -> None:
+    if isinstance(caller.principal, System):
+        raise AccessError("Access refused", "A system publishes events; only partners and services read them.")
+
+
 async def _identified(connection: Connection) -> Caller:
     api: Api = connection.app.state.api
-    caller = await identify(api, connection.headers.get("authorization", ""))
+    address = connection.client.host if connection.client is not None else ""
+    caller = await identify(api, connection.headers.get("authorization", ""), address)
     connection.scope["user"] = caller
     return caller

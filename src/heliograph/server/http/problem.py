@@ -17,7 +17,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from heliograph.catalog.faults import below
 from heliograph.directory.fault import DirectoryFault
-from heliograph.errors import BodyError, HeliographError, LoginError, SettingsError
+from heliograph.errors import BodyError, HeliographError, LimitError, LoginError, SettingsError
 
 log = structlog.get_logger("heliograph.http")
 
@@ -114,19 +114,25 @@ def respond(found: Problem, headers: Mapping[str, str] | None = None) -> Respons
     if found.status == 401:
         headers["WWW-Authenticate"] = CHALLENGE
     if found.status in {429, 503}:
-        headers["Retry-After"] = "5"
+        headers.setdefault("Retry-After", "5")
     return Response(msgspec.json.encode(found), status_code=found.status, media_type=MEDIA_TYPE, headers=headers)
 
 
 def on_error(_request: Request[Any, Any, Any], error: HeliographError) -> Response[bytes]:
     """An error of ours, raised anywhere."""
-    return respond(problem_of(error))
+    wait_s = error.retry_after_s if isinstance(error, LimitError) else None
+    return respond(problem_of(error), None if wait_s is None else {"Retry-After": str(wait_s)})
 
 
 def on_timeout(_request: Request[Any, Any, Any], _error: TimeoutError) -> Response[bytes]:
     """The request took longer than ``http_request_ms_max``."""
     detail = "The request took too long (http_request_ms_max); what was read before may be stored. Send less at a time."
     return respond(problem(408, "Request Timeout", detail), {"Connection": "close"})
+
+
+def on_nested(_request: Request[Any, Any, Any], _error: RecursionError) -> Response[bytes]:
+    """JSON that no decoder follows to its depth."""
+    return respond(problem(400, "Bad Request", "The body is nested too deeply."))
 
 
 def on_http_error(_request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:

@@ -49,7 +49,7 @@ def test_what_is_there_or_not_there(edit: Edit, status: int):
 
 def test_a_field_that_does_not_fit_is_named_by_its_pointer():
     found = refusal(Edit("systems", "beta", made(SystemEntry(name="beta", message_types=("fase_v24",)), "it")))
-    assert (found.code, list(found.pointers)) == (422, ["/message_types/0"])
+    assert (found.code, list(found.pointers)) == (409, ["/message_types/0"])
     entry = AccountEntry(id=3, cameras=(-1,))
     found = refusal(with_accounts(7, lambda accounts: accounts.update({3: entry})))
     assert (found.code, list(found.pointers)) == (422, ["/cameras/0"])
@@ -57,7 +57,7 @@ def test_a_field_that_does_not_fit_is_named_by_its_pointer():
 
 def test_what_stands_in_the_path_has_no_pointer():
     found = refusal(Edit("systems", "acme", changed("it", message_types=("fase_v24",)), by_path=True))
-    assert (found.code, found.pointers) == (422, {})
+    assert (found.code, found.pointers) == (409, {})
 
 
 def test_what_would_not_fit_any_more_is_a_conflict_and_named():
