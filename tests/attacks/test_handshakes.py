@@ -332,6 +332,17 @@ def test_a_slow_tls_handshake_ends_at_the_handshake_timeout(secure: tuple[Server
             assert peer.wait_closed(LIMITS["handshake_ms_max"] / 1000 + 2).error is None
 
 
+def test_who_speaks_no_tls_leaves_nothing_in_the_log(secure: tuple[Server, ssl.SSLContext]) -> None:
+    server, _ = secure
+    begin = len(server.output)
+    for address in (server.websocket, server.tcp):
+        for octets in (request(), b"STOMP\n\n\0", b"\x16\x03\x01\x00\x05hello", b"\x15\x03\x01\x00\x02\x02\x30"):
+            with Attacker(address) as peer:
+                peer.send(octets)
+                peer.wait_closed(2)
+    assert server.output[begin:] == ""
+
+
 def test_over_tls_the_answers_are_the_same(secure: tuple[Server, ssl.SSLContext], subtests: pytest.Subtests) -> None:
     server, trust = secure
     pieces = {
