@@ -13,6 +13,8 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
 
     # --- before login: an unknown peer gets little
     handshake_ms_max: int = 5_000  #: from accept to the end of the WebSocket handshake
+    handshake_bytes_max: int = 16_384  #: a browser with many cookies sends half of it
+    handshake_headers_max: int = 128  #: a browser behind two proxies sends 30
     login_ms_max: int = 10_000  #: from the handshake (or accept, on TCP) to CONNECTED
     unauthenticated_bytes_max: int = 65_536  #: held for a session that is not logged in; CONNECT is far smaller
 
