@@ -26,9 +26,9 @@ from heliograph.server.http.problem import Refused
 T = TypeVar("T")
 
 _ANY = "*"
-#: A list of entity tags, RFC 9110 section 8.8.3.
-_TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
-_TAGS = re.compile(rf"(?:\s*{_TAG}\s*(?:,|$))+")
+#: RFC 9110 section 8.8.3, in ASCII as ours are; and a list of such, which may have empty items.
+_TAG = r'(W/)?"[!#-~]*"'
+_TAGS = rf"(\*|{_TAG}[ \t]*(,[ \t]*({_TAG}[ \t]*)?)*)"
 
 
 def tag_of(entry: Struct) -> str:
@@ -85,11 +85,9 @@ def _tags(headers: Headers, name: str) -> frozenset[str] | None:
     value = ", ".join(headers.getall(name, []))
     if not value:
         return None
-    if value.strip() == _ANY:
-        return frozenset({_ANY})
-    if not _TAGS.fullmatch(value):
+    if not re.fullmatch(_TAGS, value):
         raise Refused(400, f"Bad {name}", f"{name} is '*', or entity tags in quotation marks, as an ETag has them.")
-    return frozenset(re.findall(_TAG, value))
+    return frozenset(each[0] for each in re.finditer(rf"\*|{_TAG}", value))
 
 
 def _failed(detail: str) -> Refused:
@@ -126,7 +124,7 @@ class Conditional(Operation):
 
 
 _TEXT = Schema(type=OpenAPIType.STRING)
-_LIST = Schema(type=OpenAPIType.STRING, pattern=r'^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$')
+_LIST = Schema(type=OpenAPIType.STRING, pattern=f"^{_TAGS}$")
 
 
 def _header(name: str, description: str) -> Parameter:
