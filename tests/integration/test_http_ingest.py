@@ -166,6 +166,10 @@ def test_every_failed_login_has_the_same_answer(server: Process, anybody: HttpCl
         ("GET", EVENTS, {}, 405),
         ("POST", EVENTS, {"content_type": "text/plain"}, 415),
         ("POST", EVENTS, {"idempotency_key": ""}, 400),
+        ("POST", EVENTS, {"idempotency_key": '"'}, 400),
+        ("POST", EVENTS, {"idempotency_key": 'a"b'}, 400),
+        ("POST", EVENTS, {"idempotency_key": "\u00e9"}, 400),
+        ("POST", EVENTS, {"idempotency_key": "x" * 256}, 400),
     ],
 )
 def test_errors_of_http_are_problems_too(acme: HttpClient, method: str, path: str, headers: dict, status: int):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -31,8 +32,15 @@ _LOOK_S = 0.005
 
 _items = msgspec.json.Decoder(list[msgspec.Raw])
 HttpRequest = Request[Any, Any, Any]
+#: Printable, without its quotes: bare, or in those that a structured header has (RFC 9651 section 3.3.3).
+_KEY = re.compile(r'"([ !#-~]+)"|([!#-~]([ !#-~]*[!#-~])?)')
 IdempotencyKey = Annotated[
-    str | None, HeaderParameter(name="Idempotency-Key", description="A retry with the same key stores nothing twice")
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key",
+        description="A retry with the same key stores nothing twice; at most idempotency_key_bytes_max characters",
+        schema_extra={"pattern": f"^({_KEY.pattern})$"},
+    ),
 ]
 
 
@@ -94,14 +102,15 @@ HANDLERS = [_handler(resource) for resource in (EVENTS, FACES, USERS)]
 
 
 def _checked_key(api: Api, key: str | None) -> str | None:
-    """The key without the quotes that a structured header has."""
+    """The key without its quotes."""
     if key is None:
         return None
-    key = key.strip().removeprefix('"').removesuffix('"')
-    longest = api.limits.idempotency_key_bytes_max
-    if not 0 < len(key) <= longest or not key.isprintable():
-        raise Refused(400, "Bad Idempotency-Key", f"Give 1 to {longest} printable characters, such as a UUID.")
-    return key
+    found, longest = _KEY.fullmatch(key.strip()), api.limits.idempotency_key_bytes_max
+    bare = found and (found[1] or found[2])
+    if not bare or len(bare) > longest:
+        detail = f"Give 1 to {longest} printable characters of ASCII without quotation marks, such as a UUID."
+        raise Refused(400, "Bad Idempotency-Key", detail)
+    return bare
 
 
 def _of_batch(octets: bytes, media_type: str) -> Response[Any]:
