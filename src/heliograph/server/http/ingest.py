@@ -93,6 +93,7 @@ def _handler(resource: Resource) -> Any:
         summary=f"Store {resource.name}",
         guards=[producers_only, json_only],
         content_types=_CONTENT_TYPES,
+        request_max_body_size=None,  # each form has a limit of its own
         tags=["ingest"],
         responses={200: ResponseSpec(list[Outcome], description="An outcome for each item", generate_examples=False)},
     )(ingest)
@@ -168,8 +169,12 @@ async def _take_array(api: Api, body: bytes, batch: Batch) -> None:
 
 async def _take_lines(api: Api, request: HttpRequest, batch: Batch) -> None:
     """What has come is published while more comes."""
-    lines = Lines(api.limits.body_bytes_max)
+    lines, octets, most = Lines(api.limits.body_bytes_max), 0, api.limits.ingest_bytes_max
     async for chunk in request.stream():
+        octets += len(chunk)
+        if octets > most:
+            detail = f"A stream has at most {most} octets (ingest_bytes_max). What came before may be stored."
+            raise Refused(413, "Content Too Large", detail)
         whole = lines.feed(chunk)
         for first in range(0, len(whole), _SLICE_ITEMS):
             batch.take(whole[first : first + _SLICE_ITEMS])
