@@ -100,7 +100,8 @@ def change(
 
 
 def _check_name(name: str) -> None:
-    if not 0 < len(name) <= _NAME_CHARACTERS_MAX or not name.isprintable() or name.isspace():
+    has_control = any(character < " " or character == "\x7f" for character in name)
+    if not name.strip() or len(name) > _NAME_CHARACTERS_MAX or has_control:
         detail = f"it has 1 to {_NAME_CHARACTERS_MAX} characters, no control character, and not blanks alone."
         raise SettingsError("Bad name of a credential", detail)
 
