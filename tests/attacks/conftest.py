@@ -127,11 +127,13 @@ def start(tmp_path: Path) -> Iterator[Start]:
         flags: tuple[str, ...] = (),
         files_max: int = 0,
         costly: bool = False,
+        http: bool = False,
         **limits: int,
     ) -> Site:
         place = tmp_path / f"server-{len(sites)}"
         place.mkdir()
-        site = Site(Server(place, directory, LIMITS | limits, files_max=files_max, flags=flags, costly=costly))
+        server = Server(place, directory, LIMITS | limits, files_max=files_max, flags=flags, costly=costly, http=http)
+        site = Site(server)
         sites.append(site)
         site.begin()
         return site

@@ -159,6 +159,8 @@ def test_a_list_comes_in_pages(maria: HttpClient):
         path = link[1:].partition(">")[0]
     assert names == ["acme", "zulu"]
     assert maria("GET", "/systems?limit=0").status == 422
+    for sent in ("null", "Null", "%6eull", ""):  # which is no number, and is not absent
+        assert maria("GET", f"/systems?limit={sent}").status == 422
     assert maria("DELETE", "/systems/zulu").status == 204
 
 

@@ -81,7 +81,7 @@ def make_app(api: Api) -> Litestar:
             TimeoutError: on_timeout,
             Exception: on_fault,
         },
-        request_max_body_size=api.limits.ingest_bytes_max,
+        request_max_body_size=api.limits.http_body_bytes_max,
         openapi_config=None,
         logging_config=None,
     )

@@ -1,6 +1,7 @@
 """JSON bodies as they are described, to the letter: a number in quotation marks is no number.
 
-Litestar converts what comes, since it does the same for paths and queries.  So a body is looked at before.
+Litestar converts what comes, since it does the same for paths and queries.  So a body is looked at before, and so is
+what a query has for a number: ``null`` would be taken for absent.
 """
 
 from __future__ import annotations
@@ -20,10 +21,24 @@ _WORDS = {MISSING: "It is missing.", UNKNOWN: "There is no such field."}
 
 async def strict_body(request: Request[Any, Any, Any]) -> None:
     """What runs before a handler: 422 with each field that is not as the handler says."""
+    _check_numbers(request)
     field = request.route_handler.parsed_data_field
     if field is None or field.annotation is Empty:
         return
     check_body(await request.body(), field.annotation)
+
+
+def _check_numbers(request: Request[Any, Any, Any]) -> None:
+    if "null" not in request.url.query.lower() and "%" not in request.url.query:
+        return
+    fields = request.route_handler.parsed_fn_signature.parameters
+    for name, text in request.query_params.multi_items():
+        if (
+            text.lower() == "null"
+            and name in fields
+            and any(each.annotation is int for each in fields[name].inner_types)
+        ):
+            raise Refused(422, "Invalid request", f"{name}: Expected `int`, got `null`. Leave it out.")
 
 
 def check_body(octets: bytes, kind: Any) -> None:

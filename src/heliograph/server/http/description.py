@@ -8,17 +8,9 @@ from functools import cache
 from html import escape
 from typing import Any
 
-import msgspec
-from litestar import Litestar, Response, get
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.spec import Components, SecurityScheme
+from litestar import Response, get
 
-from heliograph import __version__
-from heliograph.catalog.bodies import INT64_MAX, Body, EventFull, Face, User
-from heliograph.server.http.problem import MEDIA_TYPE
-
-#: By resource.
-_BODIES: dict[str, type[Body]] = {"events": EventFull, "faces": Face, "users": User}
+from heliograph.server.http.document import make_document
 
 _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1c2430;background:#fff}
@@ -40,25 +32,7 @@ def handlers(described: Callable[[], list[Any]]) -> list[Any]:
 
     @cache
     def schema() -> dict[str, Any]:
-        config = OpenAPIConfig(
-            title="heliograph",
-            version=__version__,
-            description="Administration of a heliograph broker, and events by POST.",
-            components=Components(
-                security_schemes={
-                    "operator": SecurityScheme(type="http", scheme="bearer"),
-                    "login": SecurityScheme(type="http", scheme="basic"),
-                }
-            ),
-            security=[{"operator": []}, {"login": []}],
-        )
-        found = Litestar(described(), openapi_config=config, logging_config=None).openapi_schema.to_schema()
-        for methods in found["paths"].values():
-            for operation in methods.values():
-                _tell_problems(operation)
-        _tell_bodies(found)
-        _tell_limits(found)
-        return found
+        return make_document(described())
 
     @get("/openapi.json", sync_to_thread=False, include_in_schema=False)
     def openapi() -> Response[bytes]:
@@ -73,64 +47,6 @@ def handlers(described: Callable[[], list[Any]]) -> list[Any]:
         return Response(render(schema()).encode(), media_type="text/html", headers=headers)
 
     return [openapi, docs]
-
-
-def _tell_problems(operation: dict[str, Any]) -> None:
-    """Errors are problems, not what Litestar would make of them."""
-    answers = operation["responses"]
-    for status in [status for status in answers if status[0] in "45"]:
-        del answers[status]
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    answers["default"] = {"description": "What was wrong, and how to mend it", "content": content}
-
-
-def _tell_bodies(schema: dict[str, Any]) -> None:
-    """What is posted for each resource, which no handler's signature says."""
-    _, components = msgspec.json.schema_components(_BODIES.values(), ref_template="#/components/schemas/{name}")
-    schema["components"]["schemas"] |= components
-    for resource, body in _BODIES.items():
-        content = schema["paths"][f"/systems/{{system}}/{resource}"]["post"]["requestBody"]["content"]
-        items = {"description": f"A {body.__name__}; each has an outcome of its own"}
-        one = {"$ref": f"#/components/schemas/{body.__name__}"}
-        content["application/json"]["schema"] = {"oneOf": [one, {"type": "array", "items": items}]}
-
-
-def _tell_limits(schema: dict[str, Any]) -> None:
-    """What Litestar does not tell of our shapes: that they have no other fields; and integers as such."""
-    shapes = schema["components"]["schemas"]
-    bodies = [
-        operation["requestBody"]["content"]["application/json"]["schema"]
-        for methods in schema["paths"].values()
-        for operation in methods.values()
-        if "requestBody" in operation
-    ]
-    for name in {name for body in bodies if "$ref" in body for name in _reached(body, shapes)}:
-        shapes[name].setdefault("additionalProperties", False)
-    for node in _nodes(schema):
-        for bound in ("minimum", "maximum"):
-            if isinstance(node.get(bound), float) and node.get("type") != "number":
-                node[bound] = min(int(node[bound]), INT64_MAX)
-
-
-def _nodes(node: Any) -> Iterator[dict[str, Any]]:
-    """All objects within a JSON value."""
-    if isinstance(node, dict):
-        yield node
-    for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
-        yield from _nodes(inner)
-
-
-def _reached(node: Any, shapes: dict[str, Any]) -> set[str]:
-    """The names of all shapes that ``node`` refers to, also by others."""
-    names: set[str] = set()
-    waiting = [node]
-    while waiting:
-        for each in _nodes(waiting.pop()):
-            name = str(each.get("$ref", "")).rpartition("/")[2]
-            if name in shapes and name not in names:
-                names.add(name)
-                waiting.append(shapes[name])
-    return names
 
 
 def render(schema: dict[str, Any]) -> str:

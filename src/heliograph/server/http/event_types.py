@@ -13,7 +13,7 @@ from heliograph.server.http.conditions import Conditional, Tagged, perform, show
 from heliograph.server.http.edits import Edit, changed, made, removed
 from heliograph.server.http.entries import found, listed, of_table
 from heliograph.server.http.page import After, Limit
-from heliograph.server.http.shapes import EventTypeChange
+from heliograph.server.http.shapes import EventTypeChange, EventTypeShape
 
 HttpRequest = Request[Any, Any, Any]
 
@@ -21,21 +21,22 @@ HttpRequest = Request[Any, Any, Any]
 @get("/event-types", summary="List the operator's own event types")
 async def list_event_types(
     request: HttpRequest, limit: Limit = None, after: After = None
-) -> Response[list[EventTypeEntry]]:
+) -> Response[list[EventTypeShape]]:
     """In the order of their names."""
     return await listed(request, of_table("event_types"), lambda each: each.name, _shape, limit, after)
 
 
 @post("/event-types", summary="Make an event type")
-async def make_event_type(request: HttpRequest, data: JSONBody[EventTypeEntry]) -> Response[EventTypeEntry]:
+async def make_event_type(request: HttpRequest, data: JSONBody[EventTypeShape]) -> Response[EventTypeShape]:
     """Below its supertype in the tree, so that who subscribes to that receives it too; without one, a root."""
-    edit = Edit("event_types", data.name, made(data, f"an event type {data.name!r}"))
+    entry = EventTypeEntry(name=data.name, supertype=data.supertype)
+    edit = Edit("event_types", data.name, made(entry, f"an event type {data.name!r}"))
     await perform(request, edit)
     return created(f"/event-types/{data.name}", data)
 
 
 @get("/event-types/{event_type:str}", operation_class=Tagged, summary="Show an event type")
-async def show_event_type(request: HttpRequest, event_type: FromPath[str]) -> Response[EventTypeEntry]:
+async def show_event_type(request: HttpRequest, event_type: FromPath[str]) -> Response[EventTypeShape]:
     """With its supertype."""
     entry = await found(request, of_table("event_types"), event_type, f"event type {event_type!r} of yours")
     return shown(request, entry, _shape(entry))
@@ -44,11 +45,11 @@ async def show_event_type(request: HttpRequest, event_type: FromPath[str]) -> Re
 @put("/event-types/{event_type:str}", operation_class=Conditional, summary="Move an event type")
 async def change_event_type(
     request: HttpRequest, event_type: FromPath[str], data: JSONBody[EventTypeChange]
-) -> EventTypeEntry:
+) -> EventTypeShape:
     """Below another supertype. What is stored keeps the path that it had."""
     change = changed(f"event type {event_type!r}", supertype=data.supertype)
     await perform(request, Edit("event_types", event_type, change))
-    return EventTypeEntry(name=event_type, supertype=data.supertype)
+    return EventTypeShape(name=event_type, supertype=data.supertype)
 
 
 @delete("/event-types/{event_type:str}", operation_class=Conditional, summary="Remove an event type")
@@ -58,8 +59,8 @@ async def remove_event_type(request: HttpRequest, event_type: FromPath[str]) -> 
     await perform(request, edit)
 
 
-def _shape(entry: EventTypeEntry) -> EventTypeEntry:
-    return entry
+def _shape(entry: EventTypeEntry) -> EventTypeShape:
+    return EventTypeShape(name=entry.name, supertype=entry.supertype)
 
 
 HANDLERS = [list_event_types, make_event_type, show_event_type, change_event_type, remove_event_type]

@@ -12,6 +12,7 @@ from heliograph.directory.directory import Exchange
 from heliograph.directory.file import RetentionEntry
 from heliograph.server.http.answers import api_of
 from heliograph.server.http.api import Api
+from heliograph.server.http.bodies import strict_body
 from heliograph.server.http.callers import anybody_known
 from heliograph.server.http.filters import show_time
 from heliograph.server.http.page import After, Limit, page
@@ -34,7 +35,7 @@ class ExchangeShape(Struct, frozen=True):
     events: int | UnsetType = UNSET
 
 
-@get("/exchanges", summary="List exchanges", tags=["exchanges"], guards=[anybody_known])
+@get("/exchanges", summary="List exchanges", tags=["exchanges"], guards=[anybody_known], before_request=strict_body)
 async def list_exchanges(
     request: Request[Any, Any, Any], limit: Limit = None, after: After = None
 ) -> Response[list[ExchangeShape]]:

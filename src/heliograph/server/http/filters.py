@@ -39,9 +39,12 @@ MessageTypeName = Annotated[
     ),
 ]
 From = Annotated[
-    str | None, QueryParameter(name="from", description="Received then or later; RFC 3339, 2026-11-23T09:00:00Z")
+    str | None,
+    QueryParameter(
+        name="from", format="date-time", description="Received then or later; RFC 3339, 2026-11-23T09:00:00Z"
+    ),
 ]
-To = Annotated[str | None, QueryParameter(name="to", description="Received before then; RFC 3339")]
+To = Annotated[str | None, QueryParameter(name="to", format="date-time", description="Received before then; RFC 3339")]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: RFC 3339 section 5.6, and the zone as the contract writes it (BODY-2).

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from heliograph.broker.selection import Wanted
 from heliograph.server.http.answers import api_of
+from heliograph.server.http.bodies import strict_body
 from heliograph.server.http.callers import consumers_only
 from heliograph.server.http.filters import (
     Account,
@@ -48,6 +49,7 @@ class HistoryPage(Struct, frozen=True):
     tags=["events"],
     security=[{"login": []}],
     guards=[consumers_only],
+    before_request=strict_body,
 )
 async def list_events(
     request: Request[Any, Any, Any],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -31,8 +32,15 @@ _LOOK_S = 0.005
 
 _items = msgspec.json.Decoder(list[msgspec.Raw])
 HttpRequest = Request[Any, Any, Any]
+#: Printable, without its quotes: bare, or in those that a structured header has (RFC 9651 section 3.3.3).
+_KEY = re.compile(r'"([ !#-~]+)"|([!#-~]([ !#-~]*[!#-~])?)')
 IdempotencyKey = Annotated[
-    str | None, HeaderParameter(name="Idempotency-Key", description="A retry with the same key stores nothing twice")
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key",
+        description="A retry with the same key stores nothing twice; at most idempotency_key_bytes_max characters",
+        schema_extra={"pattern": f"^({_KEY.pattern})$"},
+    ),
 ]
 
 
@@ -85,6 +93,7 @@ def _handler(resource: Resource) -> Any:
         summary=f"Store {resource.name}",
         guards=[producers_only, json_only],
         content_types=_CONTENT_TYPES,
+        request_max_body_size=None,  # each form has a limit of its own
         tags=["ingest"],
         responses={200: ResponseSpec(list[Outcome], description="An outcome for each item", generate_examples=False)},
     )(ingest)
@@ -94,14 +103,15 @@ HANDLERS = [_handler(resource) for resource in (EVENTS, FACES, USERS)]
 
 
 def _checked_key(api: Api, key: str | None) -> str | None:
-    """The key without the quotes that a structured header has."""
+    """The key without its quotes."""
     if key is None:
         return None
-    key = key.strip().removeprefix('"').removesuffix('"')
-    longest = api.limits.idempotency_key_bytes_max
-    if not 0 < len(key) <= longest or not key.isprintable():
-        raise Refused(400, "Bad Idempotency-Key", f"Give 1 to {longest} printable characters, such as a UUID.")
-    return key
+    found, longest = _KEY.fullmatch(key.strip()), api.limits.idempotency_key_bytes_max
+    bare = found and (found[1] or found[2])
+    if not bare or len(bare) > longest:
+        detail = f"Give 1 to {longest} printable characters of ASCII without quotation marks, such as a UUID."
+        raise Refused(400, "Bad Idempotency-Key", detail)
+    return bare
 
 
 def _of_batch(octets: bytes, media_type: str) -> Response[Any]:
@@ -159,8 +169,12 @@ async def _take_array(api: Api, body: bytes, batch: Batch) -> None:
 
 async def _take_lines(api: Api, request: HttpRequest, batch: Batch) -> None:
     """What has come is published while more comes."""
-    lines = Lines(api.limits.body_bytes_max)
+    lines, octets, most = Lines(api.limits.body_bytes_max), 0, api.limits.ingest_bytes_max
     async for chunk in request.stream():
+        octets += len(chunk)
+        if octets > most:
+            detail = f"A stream has at most {most} octets (ingest_bytes_max). What came before may be stored."
+            raise Refused(413, "Content Too Large", detail)
         whole = lines.feed(chunk)
         for first in range(0, len(whole), _SLICE_ITEMS):
             batch.take(whole[first : first + _SLICE_ITEMS])

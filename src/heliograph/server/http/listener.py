@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any
 
 import h11
@@ -17,6 +18,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from heliograph.limits import Limits
 from heliograph.server.http.problem import MEDIA_TYPE, problem
+from heliograph.server.link import half_close
 
 _BACKLOG = 2_048
 
@@ -95,58 +97,103 @@ class _Server(uvicorn.Server):
 
 def _protocol(limits: Limits) -> type[H11Protocol]:
     class Protocol(_Bounded):
-        head_s = limits.http_head_ms_max / 1000
-        connections_max = limits.http_connections_max
+        bounds = limits
 
     return Protocol
 
 
 class _Bounded(H11Protocol):
-    """A connection whose heads must come in time, and of which there are only so many."""
+    """A connection whose heads must come in time, and of which there are only so many.
 
-    head_s: float
-    connections_max: int
-    _head_timer: asyncio.TimerHandle | None = None
+    What is refused before there is a request gets an answer as every other one.
+    """
+
+    bounds: Limits
+    _timer: asyncio.TimerHandle | None = None
+    _refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take it, or close it where there are too many."""
-        if len(self.connections) >= self.connections_max:
-            transport.abort()
+        """Take it, or refuse it where there are too many."""
+        full = len(self.connections) >= self.bounds.http_connections_max
         self.app_state = {**self.app_state, "transport": transport}  # a stream ends who does not read any more
         super().connection_made(transport)
-        self._await_head()
+        if full:
+            self._write(503, f"There are {self.bounds.http_connections_max} connections (http_connections_max).")
+            transport.close()
+        else:
+            self._await()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is gone."""
-        self._head_came()
+        self._came()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """A part of a head begins the time of the whole head."""
+        """A part of a head begins the time of the whole head, and so does the rest of a body that was answered."""
+        if self._refused:
+            return
+        if len(data) > self.bounds.head_bytes_max and self._is_long_head(data):
+            self._refuse(431, self._too_large())
+            return
         super().data_received(data)
-        if self.conn.their_state is not h11.IDLE:
-            self._head_came()
-        elif self._head_timer is None:
-            self._await_head()
+        theirs = self.conn.their_state
+        if theirs is not h11.IDLE and not (theirs is h11.SEND_BODY and self.conn.our_state is h11.DONE):
+            self._came()
+        elif self._timer is None:
+            self._await()
 
     def send_400_response(self, msg: str) -> None:
-        """What is not HTTP is told so as every other error."""
-        found = problem(400, "Bad Request", f"{msg} Send HTTP/1.1 (RFC 9112).")
-        headers: list[tuple[str, str]] = [("content-type", MEDIA_TYPE), ("connection", "close")]
+        """What is no HTTP is told so as every other error."""
+        if len(self.conn.trailing_data[0]) > self.bounds.head_bytes_max:
+            self._refuse(431, self._too_large())
+        else:
+            self._refuse(400, f"{msg} Send HTTP/1.1 (RFC 9112).")
+
+    def on_response_complete(self) -> None:
+        """A part of the next head may be here already."""
+        super().on_response_complete()
+        if self._timer is None and self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
+            self._await()
+
+    def _is_long_head(self, data: bytes) -> bool:
+        """Whether a head does not end in time; h11 takes one of any length that comes at once."""
+        return self.conn.their_state is h11.IDLE and b"\r\n\r\n" not in data[: self.bounds.head_bytes_max]
+
+    def _too_large(self) -> str:
+        return f"The head has more than {self.bounds.head_bytes_max} octets (head_bytes_max)."
+
+    def _await(self) -> None:
+        self._timer = self.loop.call_later(self.bounds.http_head_ms_max / 1_000, self._late)
+
+    def _came(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _late(self) -> None:
+        if self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
+            self._refuse(408, f"The head took longer than {self.bounds.http_head_ms_max} ms (http_head_ms_max).")
+        else:
+            self.transport.close()
+
+    def _refuse(self, status: int, detail: str) -> None:
+        """Answer, and wait for the peer's end: were it closed with octets unread, the answer would be lost."""
+        self._write(status, detail)
+        self._refused = True
+        self._came()
+        if half_close(self.transport):
+            self._timer = self.loop.call_later(self.bounds.linger_ms_max / 1_000, self.transport.abort)
+        else:
+            self.transport.close()
+
+    def _write(self, status: int, detail: str) -> None:
+        title = HTTPStatus(status).phrase
+        headers = [("content-type", MEDIA_TYPE), ("connection", "close")]
         parts: list[Any] = [
-            h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
-            h11.Data(data=msgspec.json.encode(found)),
+            h11.Response(status_code=status, headers=headers, reason=title.encode()),
+            h11.Data(data=msgspec.json.encode(problem(status, title, detail))),
             h11.EndOfMessage(),
         ]
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
             for part in parts:
                 self.transport.write(self.conn.send(part) or b"")
-        self.transport.close()
-
-    def _await_head(self) -> None:
-        self._head_timer = self.loop.call_later(self.head_s, self.transport.close)
-
-    def _head_came(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None

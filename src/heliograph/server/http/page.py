@@ -18,7 +18,7 @@ Limit = Annotated[int | None, QueryParameter(ge=1, description="How many; at mos
 After = Annotated[str | None, QueryParameter(description="As the Link of the page before has it")]
 #: Where items have numbers.  Litestar would not tell of a minimum of 0.
 AfterNumber = Annotated[
-    int | None, QueryParameter(ge=-1, le=2**63 - 1, description="As the Link of the page before has it")
+    int | None, QueryParameter(ge=0, le=2**63 - 1, description="As the Link of the page before has it")
 ]
 
 

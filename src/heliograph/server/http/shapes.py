@@ -18,6 +18,8 @@ _WORD = r"(\*|#|[\w!\"$-)+,0-~-]+)"
 Id = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 #: Of systems and message types, which make an exchange's.
 Name = Annotated[str, Meta(pattern=rf"^[A-Za-z0-9][A-Za-z0-9_.-]{{0,62}}{_END}")]
+#: Of event types.
+Word = Annotated[str, Meta(pattern=rf"^[A-Za-z0-9_-]{{1,64}}{_END}")]
 #: Of who logs in.
 Login = Annotated[str, Meta(max_length=255, pattern=rf"^{_GRAPHIC}( {_GRAPHIC})*{_END}")]
 EMail = Annotated[str, Meta(max_length=255, pattern=rf"^{_GRAPHIC}@{_GRAPHIC}{_END}")]
@@ -108,7 +110,13 @@ class ServiceShape(ServiceChange, frozen=True, forbid_unknown_fields=True, kw_on
 class EventTypeChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a PUT replaces.  ``supertype``: null for a root."""
 
-    supertype: str | None = None
+    supertype: Word | None = None
+
+
+class EventTypeShape(EventTypeChange, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An event type of the operator's own."""
+
+    name: Word
 
 
 class MessageTypeChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -125,6 +133,12 @@ class MessageTypeChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only
         return MessageTypeEntry(
             name=name, key=self.key, body=self.body, places=self.places, actions=self.actions, source=self.source
         )
+
+
+class MessageTypeShape(MessageTypeChange, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A message type of the operator's own."""
+
+    name: Name
 
 
 class Named(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -19,6 +19,7 @@ from heliograph.errors import LimitError
 from heliograph.server.admission import Peer
 from heliograph.server.http.answers import api_of
 from heliograph.server.http.api import Api
+from heliograph.server.http.bodies import strict_body
 from heliograph.server.http.callers import consumers_only
 from heliograph.server.http.event_stream import EventStream, after, since
 from heliograph.server.http.filters import (
@@ -53,6 +54,7 @@ LastEventId = Annotated[
     tags=["events"],
     security=[{"login": []}],
     guards=[consumers_only],
+    before_request=strict_body,
     media_type=_MEDIA_TYPE,
     responses={200: ResponseSpec(str, description="Server-sent events", media_type=_MEDIA_TYPE)},
 )
