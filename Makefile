@@ -18,6 +18,9 @@ EDITABLE    := $(PIP_INSTALL) --no-deps --no-build-isolation --no-index --editab
 PYTEST   := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 AT_ONCE  ?= 4
 
+# What comes with other packages, is of no use to the unit tests, and takes as long to load as hundreds of them to run.
+LIGHT    := -p no:faker -p no:schemathesis
+
 # One stamp for each lock file, so that they share .venv and a second run installs nothing.
 STAMP := $(VENV)/.installed
 
@@ -47,7 +50,7 @@ check: $(STAMP)-dev ## format, lint, types, tidy and unit tests, under 60 s
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(PYTEST) --quiet --numprocesses auto tests/test_tidy.py tests/unit
+	$(PYTEST) $(LIGHT) --quiet --numprocesses auto --maxprocesses 4 tests/test_tidy.py tests/unit
 
 format: $(STAMP)-dev ## write the format, and the lint fixes that are safe
 	$(BIN)/ruff check --fix-only --quiet .

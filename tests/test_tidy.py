@@ -66,6 +66,12 @@ def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
+@cache
+def walked(tree: ast.AST) -> list[ast.AST]:
+    """All its nodes, for the rules that look at each."""
+    return list(ast.walk(tree))
+
+
 def dotted(path: Path) -> str:
     """``src/heliograph/stomp/parser.py`` is ``heliograph.stomp.parser``."""
     return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
@@ -80,7 +86,7 @@ def room_of(module: str) -> str:
 def imported(tree: ast.AST, module: str, is_package: bool) -> Iterator[tuple[int, str]]:
     """Line and absolute name of all that ``module`` imports anywhere; a ``from`` import names each of its names."""
     package = module if is_package else module.rpartition(".")[0]
-    for node in ast.walk(tree):
+    for node in walked(tree):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -173,7 +179,7 @@ def impurities(tree: ast.AST, module: str, is_package: bool) -> Iterator[tuple[i
     for line, name in imported(tree, module, is_package):
         if name.split(".")[0] in IMPURE_MODULES or name.startswith("importlib.resources"):
             yield line, f"imports {name}"
-    for node in ast.walk(tree):
+    for node in walked(tree):
         if isinstance(node, ast.AsyncFunctionDef | ast.AsyncFor | ast.AsyncWith | ast.Await):
             yield node.lineno, "is asynchronous"
         elif isinstance(node, ast.Call):
@@ -222,7 +228,7 @@ def test_files_and_functions_are_short():
     long += [
         f"{where(path, node.lineno)}: {node.name} has {lines} lines, over {FUNCTION_LINES_MAX}"
         for path in SOURCES
-        for node in ast.walk(parsed(path))
+        for node in walked(parsed(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (lines := (node.end_lineno or 0) - node.lineno + 1) > FUNCTION_LINES_MAX
     ]
@@ -236,11 +242,14 @@ CONTRACT_TEXT = ROOT.parent / "shared/contract.md"
 CONTRACT_GROUPS = "|".join(sorted({statement.partition("-")[0] for statement in CONTRACT}))
 
 
-def contract_tests() -> Iterator[str]:
-    for path in sorted((ROOT / "tests/contract").rglob("test_*.py")):
-        for node in ast.walk(parsed(path)):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
-                yield node.name
+@cache
+def contract_tests() -> list[str]:
+    return [
+        node.name
+        for path in sorted((ROOT / "tests/contract").rglob("test_*.py"))
+        for node in walked(parsed(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
+    ]
 
 
 def ids_named(test: str) -> set[str]:
@@ -321,6 +330,11 @@ def tracked() -> list[Path]:
     """Paths of the tracked files, from the root; outside a git checkout there are none to ask about."""
     if not (ROOT / ".git").exists():
         pytest.skip("needs a git checkout")
+    return listed()
+
+
+@cache
+def listed() -> list[Path]:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return [Path(name) for name in listed.split("\0") if name and (ROOT / name).is_file()]
 

@@ -72,6 +72,9 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     deliveries_max: int = 20  #: of one event to one subscription; then it is a dead letter, as RabbitMQ's quorum queues
     dead_letters_max: int = 10_000  #: per durable subscription; the oldest goes first
     consumer_timeout_ms_max: int = 1_800_000  #: unacknowledged for so long, as RabbitMQ
+    count_batches_max: int = 262_144  #: of a log, looked through to count what matches; under a second, in slices
+    count_bytes_max: int = 1_073_741_824  #: likewise, of those batches that must be read for it; log_bytes_max
+    counts_max: int = 2  #: at once; the others wait
     dedup_ms_max: int = 600_000  #: how long a publisher's retry is recognised
     dedup_ids_max: int = 100_000  #: per exchange
     dedup_scan_bytes_max: int = 33_554_432  #: of an exchange's log, looked through for dedup ids at start

@@ -21,7 +21,12 @@ class CostlyBroker(BrokerProcess):
 
 @pytest.fixture(scope="module")
 def forgetful(tmp_path_factory):
-    server = CostlyBroker(tmp_path_factory.mktemp("forgetful"), HELIOGRAPH_LIMITS_VERIFIED_MS_MAX=str(VERIFIED_MS))
+    server = CostlyBroker(
+        tmp_path_factory.mktemp("forgetful"),
+        HELIOGRAPH_LIMITS_VERIFIED_MS_MAX=str(VERIFIED_MS),
+        HELIOGRAPH_LIMITS_FAILED_LOGINS_MAX="1000",  # who is wrong here does not give up
+        HELIOGRAPH_LIMITS_FAILED_LOGINS_PER_ADDRESS_MAX="1000",
+    )
     yield server
     server.stop()
 

@@ -10,10 +10,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from importlib import resources
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+
+from heliograph.client import connect
+from heliograph.client.client import Client
+from tests.integration.http_client import HttpClient
 
 COMMAND = Path(sys.executable).with_name("heliograph")
 NORTHWIND = {"HELIOGRAPH_LOGIN": "ops@northwind.example", "HELIOGRAPH_PASSWORD": "correct horse battery"}
@@ -147,3 +153,40 @@ def wait_until(condition: Callable[[], bool], within_s: float = 20) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.02)
+
+
+class Operated(NamedTuple):
+    """A server with the demo's directory, and its operator's way in; ``acme`` is its system."""
+
+    process: Process
+    maria: HttpClient
+
+    @property
+    def acme(self) -> HttpClient:
+        return self.maria.basic(ACME["HELIOGRAPH_SYSTEM"], ACME["HELIOGRAPH_SECRET"])
+
+    def of(self, login: dict[str, str]) -> HttpClient:
+        """The HTTP API as ``NORTHWIND`` or another has it."""
+        return self.maria.basic(login["HELIOGRAPH_LOGIN"], login["HELIOGRAPH_PASSWORD"])
+
+    def connect(self, login: dict[str, str]) -> AbstractAsyncContextManager[Client]:
+        """A STOMP connection of theirs."""
+        return connect(address(self.process), login["HELIOGRAPH_LOGIN"], login["HELIOGRAPH_PASSWORD"])
+
+
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs_postgresql)])
+def operated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operated]:
+    """One server on each database that the tests of a module share."""
+    environment = {}
+    if request.param == "postgresql":
+        environment["HELIOGRAPH_DIRECTORY_URL"] = request.getfixturevalue("postgresql_server")
+    folder = tmp_path_factory.mktemp("operated")
+    write_directory(folder)
+    name = f"maria-{folder.name}"
+    adding = Process(["operator", "add", name], folder, environment)
+    assert adding.ended() == 0, adding.errors
+    adding.kill()
+    process = Process(list(SERVE), folder, environment)
+    process.line()
+    yield Operated(process, HttpClient(address(process, "http")).bearer(adding.lines[0]))
+    process.kill()

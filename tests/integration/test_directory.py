@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from heliograph.client import ServerRefused, connect
-from heliograph.directory.secret import Secret
-from heliograph.directory.store.database import url_in
-from heliograph.directory.store.store import DirectoryStore
-from heliograph.limits import Limits
 from tests.integration.conftest import ACME, NORTHWIND, Process, Start, address
 
 OPS, PASSWORD = NORTHWIND["HELIOGRAPH_LOGIN"], NORTHWIND["HELIOGRAPH_PASSWORD"]
@@ -26,21 +22,6 @@ def environment(request: pytest.FixtureRequest) -> dict[str, str]:
     if request.param == "sqlite":
         return {}
     return {"HELIOGRAPH_DIRECTORY_URL": request.getfixturevalue("postgresql_url")}
-
-
-@pytest.fixture
-def store(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[[], DirectoryStore]]:
-    """Opens the directory of the commands from here, as another node would."""
-    stores: list[DirectoryStore] = []
-
-    def open_store() -> DirectoryStore:
-        url = environment.get("HELIOGRAPH_DIRECTORY_URL")
-        stores.append(DirectoryStore.open(Secret(url) if url else url_in(tmp_path / "data"), Limits()))
-        return stores[-1]
-
-    yield open_store
-    for each in stores:
-        each.close()
 
 
 Run = Callable[..., tuple[int, list[str], list[str]]]
@@ -97,26 +78,27 @@ async def test_a_restart_keeps_the_directory(
         assert stat.S_IMODE((tmp_path / "data/directory.sqlite").stat().st_mode) == 0o600
 
 
-async def test_a_credential_is_rotated_and_the_old_one_revoked_while_the_server_runs(
-    start: Start, directory: Path, environment: dict[str, str], store: Callable[[], DirectoryStore]
+async def test_a_credential_is_rotated_without_downtime_and_the_old_one_revoked_while_the_server_runs(
+    start: Start, directory: Path, environment: dict[str, str], run: Run
 ):
     server = serve(start, environment, "--apply", "directory.toml")
     assert await lets_in(server, OPS, PASSWORD)
-    stored = store()
-    old = stored.credentials(OPS)[0]
-    stored.add_credential(OPS, "second", Secret("a new password"), "ann")
-    await until_in(server, OPS, "a new password", True)
+    code, (secret,), errors = run("credential", "rotate", OPS, "file", "--expires", "90d")
+    assert (code, errors) == (0, [])
+    await until_in(server, OPS, secret, True)
     assert await lets_in(server, OPS, PASSWORD), "both are valid"
-    stored.revoke_credential(OPS, old.id, "ann")
+    code, (head, new, old), _ = run("credential", "list", OPS)
+    assert (code, head.split()) == (0, ["ID", "NAME", "STATE", "MADE", "EXPIRES", "LAST", "USED"])
+    assert [line.split()[1:3] for line in (new, old)] == [["file", "valid"]] * 2
+    assert run("credential", "revoke", OPS, old.split()[0])[:2] == (0, [])
     await until_in(server, OPS, PASSWORD, False)
-    assert await lets_in(server, OPS, "a new password")
+    assert await lets_in(server, OPS, secret)
     assert server.stop() == 0
-    assert {each.name: each.last_used_ms is not None for each in stored.credentials(OPS)} == {
-        "second": True,
-        "file": True,
-    }
+    _, (_, new, old), _ = run("credential", "list", OPS)
+    assert [line.split()[2] for line in (new, old)] == ["valid", "revoked"]
+    assert "never" not in new + old, "both have an end, and were used"
     text = "\n".join(server.errors)
-    assert not [secret for secret in (PASSWORD, "a new password", "argon2id") if secret in text]
+    assert not [each for each in (PASSWORD, secret, "argon2id") if each in text]
 
 
 async def test_what_apply_changes_is_seen_by_a_server_that_runs(

@@ -12,6 +12,8 @@ from tests.integration.conftest import ACME, NORTHWIND, SERVE, Process, address,
 from tests.integration.http_client import HttpClient
 
 SYSTEM = (ACME["HELIOGRAPH_SYSTEM"], ACME["HELIOGRAPH_SECRET"])
+#: What paths of the directory begin with.
+DIRECTORY = ("/systems", "/partners", "/services", "/operators", "/message-types", "/event-types", "/logins")
 PARTNER = (NORTHWIND["HELIOGRAPH_LOGIN"], NORTHWIND["HELIOGRAPH_PASSWORD"])
 
 
@@ -110,7 +112,7 @@ async def test_credentials_are_made_rotated_and_revoked(server: Process, maria: 
     assert maria("DELETE", f"{place}/{rotated['id']}").status == 204
     assert not await lets_in(server, "reader", rotated["secret"])
     listed = maria("GET", place)
-    assert [each["name"] for each in listed.body] == ["file", "blue", "blue"]
+    assert [each["name"] for each in listed.body] == ["first", "blue", "blue"]
     assert all(secret not in json.dumps(listed.body) for secret in (made["secret"], rotated["secret"]))
     assert not any("secret" in each or "hash" in each for each in listed.body)
     assert maria("GET", "/logins/nobody/credentials").status == 404
@@ -167,7 +169,7 @@ def test_the_audit_says_who_did_what(maria: HttpClient):
     maria("DELETE", "/systems/audited")
     newest, *others = maria("GET", "/audit?limit=3").body
     assert (newest["who"], newest["action"], newest["what"]) == ("maria", "remove", "system audited")
-    assert {each["what"] for each in others} == {"system audited", "credential file of audited"}
+    assert {each["what"] for each in others} == {"system audited", "credential first of audited"}
     older = maria("GET", f"/audit?after={newest['id']}&limit=1").body
     assert older[0]["id"] < newest["id"]
 
@@ -295,3 +297,91 @@ def test_each_field_of_an_event_at_fault_is_named(maria: HttpClient):
     good, bad = maria("POST", "/systems/acme/events", [event(), wrong]).body
     assert (good["status"], bad["status"]) == (201, 422)
     assert {each["pointer"] for each in bad["problem"]["errors"]} == pointers
+
+
+@pytest.mark.parametrize(
+    ("collection", "key", "new", "change"),
+    [
+        ("/systems", "tagged", {"name": "tagged"}, {"message_types": ["face_v24"]}),
+        ("/partners", "15", {"id": 15, "name": "A", "email": "a@a.example"}, {"name": "B", "email": "a@a.example"}),
+        ("/partners/9/accounts", "15", {"id": 15}, {"cameras": [1]}),
+        ("/services", "tagged", {"name": "tagged"}, {"subscribe": ["/exchange/acme_face_v24/#"]}),
+        ("/message-types", "tagged", {"name": "tagged", "key": "#", "body": "any"}, {"key": "#", "body": {}}),
+        ("/event-types", "tagged", {"name": "tagged"}, {"supertype": "objectDetected"}),
+    ],
+)
+def test_a_change_that_somebody_has_not_seen_is_not_undone(
+    maria: HttpClient, collection: str, key: str, new: dict, change: dict
+):
+    place = f"{collection}/{key}"
+    assert maria("PUT", place, change, if_match='"x"').status == 404
+    assert maria("POST", collection, new).status == 201
+    old = maria("GET", place).headers["etag"]
+    assert maria("GET", place).headers["etag"] == old
+    unchanged = maria("GET", place, if_none_match=f'"other", W/{old}')
+    assert (unchanged.status, unchanged.headers["etag"], unchanged.body) == (304, old, "")
+    assert maria("PUT", place, change, if_none_match="*").status == 412
+    assert maria("PUT", place, change, if_match=f"W/{old}").status == 412
+    assert maria("PUT", place, change, if_match=f'"other", {old}').status == 200
+    seen = maria("GET", place, if_none_match=old)
+    assert (seen.status, seen.headers["etag"] != old) == (200, True)
+    for refused in (maria("PUT", place, change, if_match=old), maria("DELETE", place, if_match=old)):
+        assert (refused.status, refused.headers["content-type"]) == (412, "application/problem+json")
+    assert maria("DELETE", place, if_match="no tag").status == 400
+    assert maria("DELETE", place, if_match=seen.headers["etag"]).status == 204
+    assert maria("DELETE", place, if_match="*").status == 404
+
+
+@pytest.mark.parametrize(
+    ("entry", "part", "body"),
+    [
+        ("/partners/9", "/grants/acme/face_v24", None),
+        ("/partners/7/accounts/12345", "/cameras/77", None),
+        ("/systems/acme", "/message-types/user_v24", {}),
+    ],
+)
+def test_a_part_is_changed_as_long_as_its_entry_is_what_it_was(maria: HttpClient, entry: str, part: str, body: object):
+    old = maria("GET", entry).headers["etag"]
+    assert maria("PUT", entry + part, body, if_match='"x"').status == 412
+    assert maria("PUT", entry + part, body, if_match=old, if_none_match="*").status == 200
+    assert maria("PUT", entry + part, body, if_none_match="*").status == 412
+    assert maria("DELETE", entry + part, if_match=old).status == 412
+    assert maria("DELETE", entry + part, if_match=maria("GET", entry).headers["etag"]).status == 204
+    assert maria("GET", entry).headers["etag"] == old, "it is what it was, on any node"
+
+
+def test_credentials_and_operators_have_tags_too(maria: HttpClient):
+    credential = maria("POST", "/logins/archiver/credentials", {"name": "tagged"}).body["id"]
+    maria("POST", "/operators", {"name": "tagged"})
+    for place in (f"/logins/archiver/credentials/{credential}", "/operators/tagged"):
+        tag = maria("GET", place).headers["etag"]
+        assert maria("DELETE", place, if_match='"x"').status == 412
+        assert maria("GET", place, if_none_match=tag).status == 304
+        assert maria("DELETE", place, if_match=tag).status == 204
+    assert maria("GET", "/operators/tagged").status == 404
+    assert maria("GET", "/logins/archiver/credentials/99999").status == 404
+
+
+async def test_of_changes_at_once_that_saw_the_same_one_is_made(maria: HttpClient):
+    place, cameras = "/partners/9/accounts/777", [{"cameras": [number]} for number in range(1, 9)]
+    tag = maria("GET", place).headers["etag"]
+    calls = (asyncio.to_thread(maria, "PUT", place, body, if_match=tag) for body in cameras)
+    answers = await asyncio.gather(*calls)
+    assert sorted(answer.status for answer in answers) == [200] + [412] * 7
+    made = next(answer.body for answer in answers if answer.status == 200)
+    assert maria("GET", place).body == made
+    assert maria("PUT", place, {}).status == 200
+
+
+def test_conditions_are_described(maria: HttpClient):
+    paths = maria("GET", "/openapi.json").body["paths"]
+    assert {"200", "304"} <= paths["/partners/{partner}"]["get"]["responses"].keys()
+    assert "ETag" in paths["/partners/{partner}"]["get"]["responses"]["200"]["headers"]
+    told = {
+        (method, path)
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+        if any(each["name"] == "If-Match" for each in operation.get("parameters", ()))
+    }
+    changing = {(method, path) for path, methods in paths.items() for method in methods if method in ("put", "delete")}
+    assert told == {(method, path) for method, path in changing if path.startswith(DIRECTORY)}

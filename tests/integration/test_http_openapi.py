@@ -33,7 +33,7 @@ SEED = "20261123"
 SETTINGS = """
 suppress-health-check = ["filter_too_much"]  # of its own random values, and depends on what it found before
 [checks.positive_data_acceptance]
-expected-statuses = ["2xx", "404", "409"]
+expected-statuses = ["2xx", "304", "404", "409", "412"]  # 304 and 412: by If-Match and If-None-Match
 
 [[operations]]  # an account, a camera or an event type that is not known is refused with 422, never guessed
 include-tag = "ingest"
@@ -49,7 +49,12 @@ expected-statuses = ["2xx", "403", "422", "429"]
 [[operations]]  # a layout of keys, and a schema with a cost: JSON Schema has no words for what may be in these
 include-path-regex = "^/message-types"
 [operations.checks.positive_data_acceptance]
-expected-statuses = ["2xx", "404", "409", "422"]
+expected-statuses = ["2xx", "304", "404", "409", "412", "422"]
+
+[[operations]]  # a question about a partner or a key that there is not has no answer
+include-path = "/explain"
+[operations.checks.positive_data_acceptance]
+expected-statuses = ["2xx", "422"]
 """
 
 

@@ -54,6 +54,11 @@ def binding(directory: Directory, principal: Principal, destination: Destination
     return Binding(destination.exchange, pattern, owner, rights)
 
 
+def owner_of(principal: Principal) -> str:
+    """Whose subscriptions are those of ``principal``: a partner keeps them when its e-mail changes."""
+    return f"partner {principal.id}" if isinstance(principal, Partner) else f"service {principal.login}"
+
+
 def renewed(directory: Directory, principal: Principal, held: Binding) -> Binding:
     """What a subscription that was granted before goes on with; AccessError where some of it was withdrawn."""
     where = Destination(held.exchange, ".".join(held.pattern))
@@ -90,4 +95,18 @@ def revoked(login: str) -> AccessError:
         "Access withdrawn",
         f"The credential by which {login!r} has logged in was changed, revoked or has expired. "
         "Connect again with one that is valid.",
+    )
+
+
+def closed(reason: str | None) -> AccessError:
+    """An operator has closed a connection; ``reason``: his own words."""
+    why = f": {reason.rstrip('.')}." if reason else "."
+    return AccessError("Connection closed", f"An operator has closed this connection{why} You may connect again.")
+
+
+def ended(by: str, destination: str) -> AccessError:
+    """Somebody has ended a live subscription."""
+    return AccessError(
+        "Subscription ended",
+        f"{by} has ended the subscription to {destination!r}. You may connect and SUBSCRIBE again.",
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterator
 
 from heliograph.broker.authorization import binding, renewed
 from heliograph.broker.publisher import Publisher
@@ -11,7 +12,19 @@ from heliograph.broker.throttle import Throttle
 from heliograph.directory.directory import Directory, Exchange
 from heliograph.directory.principal import Partner, Principal
 from heliograph.directory.quota import Quota
-from heliograph.engine.interface import Confirm, Durable, Engine, History, Publish, Request, Retention, Start
+from heliograph.engine.interface import (
+    Binding,
+    Confirm,
+    Count,
+    Durable,
+    DurableView,
+    Engine,
+    History,
+    Publish,
+    Request,
+    Retention,
+    Start,
+)
 from heliograph.errors import HeliographError
 from heliograph.limits import Limits
 from heliograph.topic.destination import parse_destination
@@ -25,6 +38,7 @@ class Broker:
         self._engine = engine
         self.directory = directory
         self._limits = limits
+        self._counts = asyncio.Semaphore(limits.counts_max)
         self._publishers: dict[str, Publisher] = {}  # by login; bounded by the directory
         self._throttles: dict[str, Throttle] = {}  # likewise
         self._exchanges = {
@@ -121,9 +135,21 @@ class Broker:
             throttle = self._throttles[principal.login] = Throttle(quota)
         return throttle
 
-    def delete(self, durable: Durable, confirm: Confirm | None = None) -> None:
-        """Forget a durable subscription; AccessError where its principal has none of that name."""
-        self._engine.delete(durable, confirm)
+    def delete(self, durable: Durable, confirm: Confirm | None = None, by: str = "Its owner") -> None:
+        """Forget a durable subscription; AccessError where its principal has none of that name.
+
+        ``by``: who wants it, for its consumers.
+        """
+        self._engine.delete(durable, confirm, by)
+
+    def durables(self, owner: str | None = None) -> Iterator[DurableView]:
+        """All durable subscriptions, or those of one ``owner`` (as ``Durable.principal``)."""
+        return (each for each in self._engine.durables() if owner in (None, each.durable.principal))
+
+    async def count(self, binding: Binding, start: Start) -> Count:
+        """See ``History.count``; the exchange must be one of the directory."""
+        async with self._counts:
+            return await self._engine.history(binding.exchange).count(binding, start)
 
     @property
     def congested(self) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Container
 from enum import Enum
 
 from heliograph.broker.throttle import Throttle, ThrottledFeed
+from heliograph.broker.watched_feed import WatchedFeed
 from heliograph.engine.interface import Binding, Confirm, Event, Feed, Lag
 from heliograph.errors import ProtocolError
 from heliograph.limits import Limits
@@ -45,7 +46,7 @@ class Subscription:
         wake: Callable[[], None] = lambda: None,
     ) -> None:
         """``wake``: as it was given to ``Engine.subscribe``."""
-        self._feed = feed
+        self._feed: Feed = feed
         self._wake = wake
         self.binding = binding
         self._bytes_max = limits.unacked_bytes_max
@@ -123,6 +124,17 @@ class Subscription:
         """What waits."""
         return self._feed.lag
 
+    def watch(self) -> WatchedFeed:
+        """Count deliveries from now on, until ``unwatch``."""
+        if not isinstance(self._feed, WatchedFeed):
+            self._feed = WatchedFeed(self._feed)
+        return self._feed
+
+    def unwatch(self) -> None:
+        """Count no more."""
+        if isinstance(self._feed, WatchedFeed):
+            self._feed = self._feed.feed
+
     def widen(self, binding: Binding) -> None:
         """Go on with more rights than before."""
         self.binding = binding
@@ -130,7 +142,8 @@ class Subscription:
 
     def hold_back(self, throttle: Throttle | None) -> None:
         """Deliver no faster than ``throttle`` lets it; None: as fast as can be."""
-        feed = self._feed
+        watched = self._feed if isinstance(self._feed, WatchedFeed) else None
+        feed = self._feed if watched is None else watched.feed
         if isinstance(feed, ThrottledFeed):
             if feed.throttle is throttle:
                 return
@@ -138,7 +151,12 @@ class Subscription:
             feed = feed.feed
         elif throttle is None:
             return
-        self._feed = feed if throttle is None else ThrottledFeed(feed, throttle, self._wake)
+        if throttle is not None:
+            feed = ThrottledFeed(feed, throttle, self._wake)
+        if watched is None:
+            self._feed = feed
+        else:
+            watched.feed = feed
         if feed.pending:  # who waited has to be woken
             self._wake()
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from math import inf
 from typing import Any, Protocol
 
+from heliograph.broker.front_feed import FrontFeed
 from heliograph.directory.quota import Quota
-from heliograph.engine.interface import Binding, Confirm, Event, Feed, Lag
+from heliograph.engine.interface import Event, Feed
 
 #: What was not used is kept for this long, so that a burst after a pause is no faster than twice the rate.
 _KEPT_S = 1.0
@@ -93,18 +94,15 @@ class Throttle:
         self._look_again()  # that one may have had no credit
 
 
-class ThrottledFeed:
-    """The engine's ``feed`` as far as ``throttle`` lets it; see ``Feed``.  ``wake``: as for ``Engine.subscribe``."""
+class ThrottledFeed(FrontFeed):
+    """The engine's ``feed`` as far as ``throttle`` lets it.  ``wake``: as for ``Engine.subscribe``."""
+
+    __slots__ = ("throttle", "wake")
 
     def __init__(self, feed: Feed, throttle: Throttle, wake: Callable[[], None]) -> None:
-        self.feed = feed
+        super().__init__(feed)
         self.throttle = throttle
         self.wake = wake
-
-    @property
-    def redelivered(self) -> Container[int]:
-        """See ``Feed``."""
-        return self.feed.redelivered
 
     @property
     def pending(self) -> bool:
@@ -116,20 +114,6 @@ class ThrottledFeed:
         self.throttle.wait(self)
         return False
 
-    @property
-    def replayed_before(self) -> int:
-        """See ``Feed``."""
-        return self.feed.replayed_before
-
-    @property
-    def lag(self) -> Lag:
-        """See ``Feed``."""
-        return self.feed.lag
-
-    def take_gap(self) -> tuple[int, int] | None:
-        """See ``Feed``."""
-        return self.feed.take_gap()
-
     def take(self, count_max: int, bytes_max: int) -> list[Event]:
         """See ``Feed``; nothing where it is held back."""
         messages, octets = self.throttle.room()
@@ -140,22 +124,6 @@ class ThrottledFeed:
         self.throttle.spend(len(events), sum(len(event.body) for event in events))
         self.throttle.wake_next()
         return events
-
-    def settle(self, events: list[Event], confirm: Confirm | None = None) -> None:
-        """See ``Feed``."""
-        self.feed.settle(events, confirm)
-
-    def requeue(self, events: list[Event]) -> None:
-        """See ``Feed``."""
-        self.feed.requeue(events)
-
-    def reject(self, events: list[Event], confirm: Confirm | None = None) -> None:
-        """See ``Feed``."""
-        self.feed.reject(events, confirm)
-
-    def widen(self, binding: Binding) -> None:
-        """See ``Feed``."""
-        self.feed.widen(binding)
 
     def close(self) -> None:
         """See ``Feed``."""

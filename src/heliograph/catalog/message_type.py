@@ -69,9 +69,19 @@ class MessageType:
         self._layout = KeyLayout(name, key_layout, actions, event_types)
         self._event_types = event_types
 
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """Those that a key may name."""
+        return self._layout.actions
+
+    @property
+    def event_types(self) -> EventTypes:
+        """Those whose paths a key may end with."""
+        return self._event_types
+
     def with_event_types(self, event_types: EventTypes) -> MessageType:
         """The same over another tree."""
-        return MessageType(self.name, self.key_layout, self._shape, self._layout.actions, event_types, self.source)
+        return MessageType(self.name, self.key_layout, self._shape, self.actions, event_types, self.source)
 
     def parse_key(self, key_words: Sequence[str]) -> KeyFields | None:
         """Take a routing key apart; ``None`` when any key is allowed.

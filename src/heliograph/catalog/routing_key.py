@@ -96,7 +96,7 @@ class KeyLayout:
         return KeyFields(numbers.get(PARTNER), numbers.get("account"), numbers.get("camera"), action, event_type)
 
     def _parse_number(self, index: int, name: str, word: str) -> int:
-        if word.isascii() and word.isdigit() and (word[0] != "0" or word == "0") and int(word) <= INT64_MAX:
+        if is_number(word):
             return int(word)
         fault = "must be a decimal number from 0 to 2^63-1 without sign or leading zeros"
         raise self._invalid(f"Word {index + 1}, the {name}, {fault}, not {quote(word)}.")
@@ -122,6 +122,11 @@ class KeyLayout:
 
     def _example(self, name: str) -> str:
         return self.actions[0] if name == ACTION else _EXAMPLES.get(name, name[1:])
+
+
+def is_number(word: str) -> bool:
+    """Whether it is a decimal number from 0 to 2^63-1, in its only spelling."""
+    return word.isascii() and word.isdigit() and (word[0] != "0" or word == "0") and int(word) <= INT64_MAX
 
 
 def constant(name: str) -> str | None:

@@ -23,6 +23,7 @@ app = App(
 for command in ("serve", "apply", "export", "play", "subscribe", "explain", "demo"):
     app.command(f"heliograph.cli.{command}:{command}")  # imported only when it is the one
 app.command("heliograph.cli.operators:operator")
+app.command("heliograph.cli.credentials:credential")
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -30,7 +30,7 @@ from heliograph.directory.file import (
 )
 from heliograph.directory.own_types import extended_event_types, own_message_type
 from heliograph.directory.principal import Partner, Principal, Right, Service, System
-from heliograph.directory.secret import Secret
+from heliograph.directory.secret import Secret, secret_fault
 from heliograph.errors import DestinationError, LimitError
 from heliograph.limits import Limits
 from heliograph.topic.destination import parse_destination
@@ -253,13 +253,7 @@ class _Builder:
     def _check_operator(self, place: str, entry: OperatorEntry) -> None:
         with self._going_on():
             self._check_login(f"{place}.name", entry.name)
-        self._check_secret(f"{place}.token", entry.token)
-        octets_min = self._limits.token_bytes_min
-        if entry.token is not None and len(entry.token.reveal().encode()) < octets_min:
-            self._refuse(
-                f"{place}.token",
-                f"it is shorter than {octets_min} octets (token_bytes_min). Make one with: openssl rand -hex 32",
-            )
+        self._check_secret(f"{place}.token", entry.token, "operator")
 
     def _right(self, place: str, text: str) -> Right:
         try:
@@ -301,15 +295,9 @@ class _Builder:
         self._check_length(place, login)
         self._check_unique(place, "login", login)
 
-    def _check_secret(self, place: str, secret: Secret | None) -> None:
-        if secret is None:
-            return
-        text = secret.reveal()
-        if not text:
-            self._refuse(place, "it is empty. Choose one; a long random one is best.")
-        if any(char < " " or char == "\x7f" for char in text):
-            self._refuse(place, "it has a control character, which neither HTTP Basic nor a CONNECT frame can carry.")
-        self._check_length(place, text)
+    def _check_secret(self, place: str, secret: Secret | None, kind: str = "") -> None:
+        if secret is not None and (fault := secret_fault(secret, kind, self._limits)):
+            self._refuse(place, fault)
 
     def _check_length(self, place: str, text: str) -> None:
         octets_max = self._limits.credential_bytes_max

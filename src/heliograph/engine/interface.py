@@ -6,7 +6,7 @@ publishes or consumes, what a credit is, or how a message looks on the wire.  Al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
@@ -192,6 +192,19 @@ class LookBack(Protocol):
         """
 
 
+class Count(Struct, frozen=True):
+    """How many ``events`` of a log match; at least so many, unless ``complete``: then exactly.
+
+    ``until_ms``: where the counting ended before its time, the time of receipt up to which all was counted.
+    ``keys``: some of theirs.
+    """
+
+    events: int
+    complete: bool
+    until_ms: int | None = None
+    keys: tuple[str, ...] = ()
+
+
 class History(Protocol):
     """What is stored of one exchange."""
 
@@ -205,6 +218,72 @@ class History(Protocol):
         From the first event that was received at ``from_ms`` or later, and up to, without it, the first that was at
         ``to_ms``.  ServerError where the log cannot be read.
         """
+
+    async def count(self, binding: Binding, start: Start) -> Count:
+        """How many stored events ``binding`` admits from ``start`` on, as far as ``count_batches_max`` and
+        ``count_bytes_max`` allow.  ServerError where the log cannot be read.
+        """
+
+
+class DeadLetter(Struct, array_like=True):
+    """An event that could not be processed.  ``count``: how often it was delivered; ``reason``: in plain words."""
+
+    offset: int
+    count: int
+    reason: str
+
+
+class DurableView(Protocol):
+    """A durable subscription, as those look at it who do not consume."""
+
+    @property
+    def durable(self) -> Durable:
+        """Whose, and its name."""
+
+    @property
+    def binding(self) -> Binding:
+        """What it asks for."""
+
+    @property
+    def lag(self) -> Lag:
+        """What waits; what came back, or was delivered to a consumer that has gone, is among it."""
+
+    @property
+    def unacked(self) -> int:
+        """What its consumers have now."""
+
+    @property
+    def delivered(self) -> int:
+        """Deliveries since the engine was started."""
+
+    @property
+    def settled(self) -> int:
+        """Settled deliveries since the engine was started."""
+
+    @property
+    def settled_ms(self) -> int | None:
+        """When something was last settled, milliseconds since 1970; None where that was before the engine's start."""
+
+    @property
+    def used_ms(self) -> int:
+        """When a consumer last came or went."""
+
+    @property
+    def expires_ms(self) -> int | None:
+        """When it will be deleted if nobody uses it until then; None while somebody does."""
+
+    @property
+    def dead(self) -> Mapping[int, DeadLetter]:
+        """Its dead letters by offset, those that died first at first."""
+
+    def event_at(self, offset: int) -> Event | None:
+        """One event of its exchange, or None where it is not there any more.  ServerError where that cannot be read."""
+
+    def revive(self, offsets: Iterable[int], confirm: Confirm | None = None) -> None:
+        """Deliver these dead letters again, as if for the first time."""
+
+    def purge(self, offsets: Iterable[int], confirm: Confirm | None = None) -> None:
+        """Forget these dead letters."""
 
 
 class Feed(Protocol):
@@ -289,5 +368,11 @@ class Engine(Protocol):
     def history(self, exchange: str) -> History:
         """What is stored of a declared exchange."""
 
-    def delete(self, durable: Durable, confirm: Confirm | None = None) -> None:
-        """Forget a durable subscription and what it had not settled.  ClientError where there is none."""
+    def delete(self, durable: Durable, confirm: Confirm | None = None, by: str = "Its owner") -> None:
+        """Forget a durable subscription and what it had not settled.  ClientError where there is none.
+
+        ``by``: who wants it, for its consumers.
+        """
+
+    def durables(self) -> Collection[DurableView]:
+        """All durable subscriptions."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
@@ -34,6 +35,12 @@ class Peer(Protocol):
         """Close its socket now."""
 
 
+class Outlet(Protocol):
+    """Where the deliveries of one subscription leave."""
+
+    subscription: Subscription
+
+
 class Consumer(Protocol):
     """Who has logged in and stays: a connection of STOMP, or a stream of events over HTTP."""
 
@@ -46,8 +53,8 @@ class Consumer(Protocol):
         """The far end."""
 
     @property
-    def subscriptions(self) -> list[Subscription]:
-        """Those that are open."""
+    def outlets(self) -> Collection[Outlet]:
+        """Those of the open subscriptions."""
 
     def suspend(self) -> None:
         """Deliver nothing until ``admit`` or ``fail``."""
@@ -139,8 +146,8 @@ class Admission:
 
     def _reviewed(self, connection: Consumer, identity: Identity) -> Identity:
         now = self.current(identity)
-        for subscription in connection.subscriptions:
-            self._hub.broker.renew(now.principal, subscription)
+        for outlet in connection.outlets:
+            self._hub.broker.renew(now.principal, outlet.subscription)
         return now
 
     def _turn(self) -> None:

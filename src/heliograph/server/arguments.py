@@ -8,7 +8,8 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from heliograph.directory.principal import Partner, Principal
+from heliograph.broker.authorization import owner_of
+from heliograph.directory.principal import Principal
 from heliograph.engine.interface import Durable, Start, StartAt
 from heliograph.errors import ProtocolError, UnsupportedError
 from heliograph.stomp.events import Subscribe
@@ -33,8 +34,7 @@ class Arguments(Struct, frozen=True):
         """The durable subscription of ``principal`` that is meant, or None."""
         if self.durable_name is None:
             return None
-        owner = f"partner {principal.id}" if isinstance(principal, Partner) else f"service {principal.login}"
-        return Durable(owner, self.durable_name, self.expires_ms, self.message_ttl_ms, self.dead_letters)
+        return Durable(owner_of(principal), self.durable_name, self.expires_ms, self.message_ttl_ms, self.dead_letters)
 
 
 def read_arguments(event: Subscribe, now_ms: int) -> Arguments:

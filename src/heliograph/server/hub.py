@@ -62,7 +62,7 @@ class Hub:
     def subscriber(self, connection: StompConnection) -> Principal:
         """Whose it is, for a SUBSCRIBE: reviewed where the directory has changed, and with room in its quota."""
         principal = self.admission.principal_of(connection)
-        self.quotas.check_subscriptions(principal)
+        self.quotas.subscribe(principal)
         return principal
 
     @staticmethod

@@ -5,7 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from typing import Protocol
+import struct
+from typing import Any, NamedTuple, Protocol
+
+#: Linux counts the octets of each connection anyway (tcp(7), linux/tcp.h: tcpi_bytes_acked, tcpi_bytes_received).
+_TCP_INFO = getattr(socket, "TCP_INFO", None)
+_COUNTERS, _COUNTERS_AT = struct.Struct("=QQ"), 120
+
+
+class Octets(NamedTuple):
+    """Of one socket since it was accepted, with what frames and TLS add.  ``sent``: those that have arrived."""
+
+    received: int
+    sent: int
 
 
 class Link(Protocol):
@@ -21,6 +33,10 @@ class Link(Protocol):
     @property
     def closing(self) -> bool:
         """Whether the socket goes as soon as what was written is read; the peer has ended its half, for instance."""
+
+    @property
+    def octets(self) -> Octets | None:
+        """What went over the socket, or None where the system does not count it."""
 
     def before(self, size: int, body: bytes) -> bytes:
         """What goes to the socket before a STOMP frame (or beat) of ``size`` octets with this body."""
@@ -52,6 +68,19 @@ def bound_reading(listener: asyncio.Server, bytes_max: int) -> None:
     """
     for listening in listener.sockets:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, bytes_max // 2)
+
+
+def octets_of(transport: asyncio.BaseTransport) -> Octets | None:
+    """What the system has counted of a TCP connection; it costs nothing until it is asked for."""
+    found: Any = transport.get_extra_info("socket")
+    if _TCP_INFO is None or found is None:
+        return None
+    try:
+        info = found.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _COUNTERS_AT + _COUNTERS.size)
+        sent, received = _COUNTERS.unpack_from(info, _COUNTERS_AT)
+    except (OSError, struct.error):  # it is gone, or the system is an old one
+        return None
+    return Octets(received, sent)
 
 
 def half_close(transport: asyncio.Transport) -> bool:

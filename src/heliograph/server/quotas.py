@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 class Quotas:
     """The connections of each partner; what else is counted is asked of them."""
 
-    __slots__ = ("_by_login", "_limits", "_logins")
+    __slots__ = ("_by_login", "_limits", "_logins", "_subscribed")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._by_login: dict[str, dict[StompConnection, None]] = {}
         self._logins: dict[StompConnection, str] = {}
+        self._subscribed: dict[str, int] = {}  # by login; at most, see ``subscribe``
 
     def enter(self, connection: StompConnection, principal: Principal) -> None:
         """It is about to be ``principal``'s; LimitError where that has as many as it may."""
@@ -46,15 +47,24 @@ class Quotas:
             del self._by_login[login][connection]
             if not self._by_login[login]:
                 del self._by_login[login]
+                self._subscribed.pop(login, None)
 
-    def check_subscriptions(self, principal: Principal) -> None:
-        """LimitError where ``principal`` has as many as it may."""
+    def subscribe(self, principal: Principal) -> None:
+        """It is about to have one more; LimitError where it has as many as it may.
+
+        Those that have ended are counted on until it matters, since looking at all connections takes its time.
+        """
         if not isinstance(principal, Partner):
             return
+        login = principal.login
         allowed = principal.quota.subscriptions or self._limits.partner_subscriptions_max
-        if sum(len(each.subscriptions) for each in self._by_login.get(principal.login, ())) >= allowed:
+        count = self._subscribed.get(login, 0)
+        if count >= allowed:
+            count = sum(len(each.outlets) for each in self._by_login.get(login, ()))
+        if count >= allowed:
             raise LimitError(
                 "Too many subscriptions",
-                f"{principal.login!r} has {allowed}, which is its quota (subscriptions). "
+                f"{login!r} has {allowed}, which is its quota (subscriptions). "
                 "UNSUBSCRIBE one, subscribe once with a wider pattern, or ask the operator for more.",
             )
+        self._subscribed[login] = count + 1

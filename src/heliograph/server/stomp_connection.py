@@ -14,7 +14,6 @@ from typing import Any
 import structlog
 
 from heliograph.broker.publisher import Publisher
-from heliograph.broker.subscription import Subscription
 from heliograph.directory.principal import Identity, Partner
 from heliograph.engine.interface import Confirm
 from heliograph.errors import BodyError, HeliographError, LoginError, ProtocolError, ServerError
@@ -142,9 +141,9 @@ class StompConnection:
         return self.identity.principal.login if self.identity is not None else ""
 
     @property
-    def subscriptions(self) -> list[Subscription]:
-        """Those that are open."""
-        return [outlet.subscription for outlet in self._outlets.values()]
+    def outlets(self) -> list[Outlet]:
+        """Those of the open subscriptions."""
+        return list(self._outlets.values())
 
     def logged_in(self, identity: Identity) -> None:
         """Tell the peer, and do what it has sent meanwhile."""

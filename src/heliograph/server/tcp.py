@@ -8,7 +8,7 @@ from typing import cast
 
 from heliograph.errors import LimitError
 from heliograph.server.hub import Hub
-from heliograph.server.link import bound_reading, half_close
+from heliograph.server.link import Octets, bound_reading, half_close, octets_of
 from heliograph.server.stomp_connection import StompConnection
 from heliograph.stomp import serializer
 
@@ -93,6 +93,11 @@ class TcpLink(asyncio.Protocol):
     def closing(self) -> bool:
         """See ``Link``."""
         return self._transport.is_closing()
+
+    @property
+    def octets(self) -> Octets | None:
+        """See ``Link``."""
+        return octets_of(self._transport)
 
     def admit(self) -> None:
         """See ``Link``: nothing is held below the session."""

@@ -28,7 +28,7 @@ from picows import (
 from heliograph.errors import LimitError
 from heliograph.server.handshake import Handshake, HandshakeRefused, check_handshake
 from heliograph.server.hub import Hub
-from heliograph.server.link import bound_reading, half_close
+from heliograph.server.link import Octets, bound_reading, half_close, octets_of
 from heliograph.server.stomp_connection import StompConnection
 from heliograph.server.stranger import Stranger
 
@@ -179,6 +179,11 @@ class WebSocketLink(WSListener):
     def closing(self) -> bool:
         """See ``Link``."""
         return bool(self._socket.is_closing())
+
+    @property
+    def octets(self) -> Octets | None:
+        """See ``Link``."""
+        return octets_of(self._socket)
 
     def admit(self) -> None:
         """See ``Link``."""

@@ -32,13 +32,15 @@ class Head(Struct):
 
     ``headers``: unescaped, the first of a repeated name wins, without ``receipt``.
     ``content_length``: octets, or -1 where the header is absent.
-    ``send``: for SEND, once the session has found it legal.
+    ``send``: for SEND, once the session has found it legal; ``sent_alone`` too where it is in no transaction and tells
+    its length, so that nothing else has to be known to take it.
     """
 
     command: str
     headers: Mapping[str, str]
     content_length: int = -1
     send: SendHead | None = None
+    sent_alone: SendHead | None = None
 
 
 class Frame(Struct, gc=False):

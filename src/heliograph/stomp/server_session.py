@@ -115,26 +115,25 @@ class ServerSession:
         heads = self._known_heads.young
         if not heads:
             return None
-        end = data.find(b"\n\n", 0, _KNOWN_HEAD_BYTES_MAX)
-        head = heads.get(data[:end])
+        text, _, rest = data.partition(b"\n\n")
+        if len(text) > _KNOWN_HEAD_BYTES_MAX:
+            return None
+        head = heads.get(text)
         receipt = None
         if head is None:
-            begin = data.find(b"\nreceipt:", 0, end)
-            if begin < 0 or end < 0:
+            begin = text.find(b"\nreceipt:")
+            if begin < 0:
                 return None
-            rest = data.find(b"\n", begin + 1, end + 1)
-            head = heads.get(data[:begin] + data[rest:end])
-            receipt = _plain(data[begin + len(b"\nreceipt:") : rest])
+            end = text.find(b"\n", begin + 1)
+            end = len(text) if end < 0 else end
+            head = heads.get(text[:begin] + text[end:])
+            receipt = _plain(text[begin + len(b"\nreceipt:") : end])
             if head is None or receipt is None:
                 return None
-        send, length = head.send, head.content_length
-        stop = end + 2 + length
-        if (
-            send is None or send.transaction or length < 0 or end < 0
-            or len(data) > stop + 2 or data[stop:] not in _FRAME_ENDS or self._held
-        ):  # fmt: skip
+        send = head.sent_alone
+        if send is None or rest[head.content_length :] not in _FRAME_ENDS or self._held:
             return None
-        return send, data[end + 2 : stop], receipt
+        return send, rest[: head.content_length], receipt
 
     def receive_ack(self, data: bytes) -> tuple[bytes, int] | None:
         """The two parts of the id, as written and a number, where ``data`` is one whole ACK of 1.2 with nothing else.
@@ -189,6 +188,8 @@ class ServerSession:
         head = frame.head.send
         if head is None:
             head = frame.head.send = _send_head(frame.head)
+            if head.transaction is None and frame.head.content_length >= 0:
+                frame.head.sent_alone = head
         send = Send(head, frame.body, frame.receipt)
         return send if head.transaction is None else self._keep(frame, send)
 

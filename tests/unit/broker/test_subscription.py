@@ -245,3 +245,36 @@ def test_whatever_happens_each_event_is_waiting_unacknowledged_or_done(
                     done |= {event.body for each, event in line.subscription.unacked.items() if each <= tag}
                 line.subscription.ack(tag)
     assert done == set(numbered(published))
+
+
+# --- watching
+
+
+def test_what_is_watched_is_counted_from_then_on_and_delivered_all_the_same() -> None:
+    line = Line(AckMode.CLIENT_INDIVIDUAL)
+    line.publish(*numbered(3))
+    assert len(line.lease()) == 3
+    watched = line.subscription.watch()
+    assert line.subscription.watch() is watched
+    assert (watched.delivered, watched.settled, watched.settled_ms) == (0, 0, None)
+    line.publish(*numbered(2))
+    tags = [*line.lease()]
+    line.subscription.ack(tags[0])
+    line.subscription.ack(1)
+    line.subscription.nack(tags[1], requeue=True)
+    assert (watched.delivered, watched.settled) == (2, 2)
+    assert watched.settled_ms is not None
+    assert [event.offset in line.subscription.redelivered for event in line.lease().values()] == [True]
+    line.subscription.unwatch()
+    line.publish(b"")
+    assert len(line.lease()) == 1
+    assert watched.delivered == 3
+
+
+def test_what_waits_is_told_watched_or_not() -> None:
+    line = Line(AckMode.AUTO)
+    line.publish(*numbered(4))
+    assert line.subscription.lag.known == 4
+    line.subscription.watch()
+    line.subscription.take(1)
+    assert (line.subscription.lag.known, line.subscription.lag.unread) == (3, 0)

@@ -138,7 +138,10 @@ def test_an_error_does_not_repeat_a_megabyte():
         assert len(fault(EVENT, BODY.replace(old, b"x" * 1_000_000)).detail) < 1_000
 
 
-@given(st.binary() | st.recursive(st.none() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
+@given(
+    st.binary()
+    | st.recursive(st.none() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x), max_leaves=10)
+)
 def test_any_body_is_read_or_a_BodyError(value):
     fault(EVENT, value if isinstance(value, bytes) else msgspec.json.encode(value))
 

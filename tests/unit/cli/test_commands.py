@@ -11,6 +11,7 @@ from heliograph.directory.build import build_directory
 from heliograph.directory.file import read_directory_file
 
 COMMANDS = ("serve", "play", "subscribe", "explain", "demo")
+GROUPS = ("operator", "credential")
 KEY = "7.12345.32.create.objectDetected.faceDetected"
 
 
@@ -25,7 +26,7 @@ def test_help_is_short_and_has_an_example(command: str, capsys: pytest.CaptureFi
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]):
     assert run([]) == 0
     text = capsys.readouterr().out
-    assert all(f" {command} " in text for command in COMMANDS)
+    assert all(f" {command} " in text for command in (*COMMANDS, *GROUPS))
 
 
 @pytest.mark.parametrize(

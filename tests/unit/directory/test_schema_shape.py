@@ -98,7 +98,10 @@ def test_what_is_no_such_body_is_a_BodyError(body: bytes, sentence: str | None):
         assert sentence in fault(body).detail
 
 
-@given(st.binary() | st.recursive(st.none() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
+@given(
+    st.binary()
+    | st.recursive(st.none() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x), max_leaves=10)
+)
 def test_any_body_is_read_or_a_BodyError(value: object):
     fault(value)
 

@@ -23,6 +23,7 @@ from heliograph.directory.store.store import DirectoryStore
 from heliograph.errors import LoginError, SettingsError
 from heliograph.limits import Limits
 from tests.hashing import hash_all
+from tests.stored import store_tables
 
 if TYPE_CHECKING:
     from tests.unit.directory.conftest import CountingHasher
@@ -138,8 +139,8 @@ def test_a_secret_is_not_pickled_unseen() -> None:
 def test_nothing_that_the_store_gives_shows_one(
     read: Callable[[str], DirectoryFile], text: str, tmp_path, hasher
 ) -> None:
+    store_tables(tmp_path)
     store = DirectoryStore(url_in(tmp_path), Limits(), hasher=hasher)
-    store.migrate()
     token = '\n[[operators]]\nname = "ann"\ntoken = "canary-0123456789abcdef0123456789"\n'
     diff = store.apply(read(text + token), "test")
     snapshot = store.load()

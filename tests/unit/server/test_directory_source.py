@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from heliograph.directory.secret import Secret
+from heliograph.directory.store.database import url_in
 from heliograph.directory.store.store import DirectoryStore, Snapshot
 from heliograph.errors import SettingsError
 from heliograph.limits import Limits
 from heliograph.server.directory_source import DirectorySource
 from tests.hashing import CHEAP
+from tests.stored import store_tables
 
 FILE = """
 [[systems]]
@@ -49,8 +50,8 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[DirectoryStore]:
-    store = DirectoryStore(Secret(f"sqlite:///{tmp_path / 'directory.sqlite'}"), Limits(), hasher=CHEAP)
-    store.migrate()
+    store_tables(tmp_path)
+    store = DirectoryStore(url_in(tmp_path), Limits(), hasher=CHEAP)
     yield store
     store.close()
 

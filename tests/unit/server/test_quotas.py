@@ -63,6 +63,7 @@ async def test_nothing_is_kept_of_who_has_gone(site: Site) -> None:
     await site.turn()
     assert not site.hub.quotas._by_login
     assert not site.hub.quotas._logins
+    assert not site.hub.quotas._subscribed
 
 
 async def test_subscriptions_of_all_connections_together(site: Site) -> None:
@@ -141,5 +142,5 @@ async def test_without_a_rate_the_engine_s_own_feed_is_used(site: Site) -> None:
     for who in (PARTNER, SERVICE):
         peer = await site.connect(who)
         subscribe(peer, 0)
-        (subscription,) = peer.connection.subscriptions
-        assert type(subscription._feed).__name__ == "TransientFeed"
+        (outlet,) = peer.connection.outlets
+        assert type(outlet.subscription._feed).__name__ == "TransientFeed"

@@ -9,8 +9,11 @@ from sqlalchemy import Connection, bindparam, delete, insert, or_, select, updat
 from heliograph.directory.fault import NotThere
 from heliograph.directory.store import tables as t
 from heliograph.directory.store.reading import StoredCredential, read_credentials
-from heliograph.errors import LimitError
+from heliograph.errors import LimitError, SettingsError
 from heliograph.limits import Limits
+
+#: People read it.
+_NAME_CHARACTERS_MAX = 255
 
 
 def find_principal(connection: Connection, login: str) -> tuple[int, str]:
@@ -25,7 +28,12 @@ def find_principal(connection: Connection, login: str) -> tuple[int, str]:
 def add(
     connection: Connection, login: str, name: str, hashed: str, expires_ms: int | None, now_ms: int, limits: Limits
 ) -> StoredCredential:
-    """One more; LimitError where there are ``credentials_max`` valid ones."""
+    """One more; LimitError where there are ``credentials_max`` valid ones, SettingsError for a ``name``."""
+    if not 0 < len(name) <= _NAME_CHARACTERS_MAX or not name.isprintable() or name.isspace():
+        detail = (
+            f"it has 1 to {_NAME_CHARACTERS_MAX} characters, none of them a control character, and not blanks alone."
+        )
+        raise SettingsError("Bad name of a credential", detail)
     principal, _ = find_principal(connection, login)
     valid = [each for each, _ in read_credentials(connection, login) if each.is_valid(now_ms)]
     if len(valid) >= limits.credentials_max:

@@ -30,25 +30,36 @@ from heliograph.directory.store.reading import StoredCredential
 from heliograph.errors import ServerError
 from heliograph.limits import Limits
 
-#: What a credential is called that a file has made.
-FILE_NAME = "file"
+#: What a credential is called that a file has made, and the one that somebody made otherwise begins with.
+FILE_NAME, FIRST_NAME = "file", "first"
 
 Stored = Sequence[tuple[StoredCredential, str]]
 
 
 class PasswordChange:
-    """For one login: the hash to add, if any, and the credentials to drop.  A plain class: it shows no hash."""
+    """For one login: the hash to add, if any, and the credentials to drop.  A plain class: it shows no hash.
 
-    __slots__ = ("added_hash", "dropped", "entry")
+    ``from_file``: whether it is a file that names the secret.
+    """
 
-    def __init__(self, entry: LoginEntry, added_hash: str | None, dropped: Sequence[StoredCredential]) -> None:
+    __slots__ = ("added_hash", "dropped", "entry", "from_file")
+
+    def __init__(
+        self, entry: LoginEntry, added_hash: str | None, dropped: Sequence[StoredCredential], from_file: bool = True
+    ) -> None:
         self.entry = entry
         self.added_hash = added_hash
         self.dropped = dropped
+        self.from_file = from_file
+
+    @property
+    def name(self) -> str:
+        """What the added one is called."""
+        return FILE_NAME if self.from_file else FIRST_NAME
 
     def changes(self) -> tuple[Change, ...]:
         """The same for people and for the audit."""
-        key = f"{FILE_NAME} of {self.entry.login}"
+        key = f"{self.name} of {self.entry.login}"
         gone = tuple(
             Change("credential", f"{each.name} of {self.entry.login}", {"id": each.id}, None) for each in self.dropped
         )
@@ -64,11 +75,13 @@ def compare_passwords(
     source: object,
     *,
     dry_run: bool = False,
+    from_file: bool = True,
     stopped: Callable[[], bool] = lambda: False,
 ) -> list[PasswordChange]:
     """What ``file`` changes, ``verifications_max`` logins at once; SettingsError where the table above refuses.
 
     ``stored``: the credentials of every principal there is.  ``dry_run``: nothing is hashed anew.
+    ``from_file``: see ``PasswordChange``.
     ``stopped``: whether to give up, with a ServerError, since thousands of logins take minutes.
     """
 
@@ -84,7 +97,9 @@ def compare_passwords(
                     "this key is missing. Add it; only a login that is stored already keeps its credentials without.",
                 )
             return PasswordChange(entry, None, ())
-        return _compared(entry, entry.secret, owned or (), limits, hasher, now_ms, source, dry_run)
+        found = _compared(entry, entry.secret, owned or (), limits, hasher, now_ms, source, dry_run)
+        found.from_file = from_file
+        return found
 
     with ThreadPoolExecutor(limits.verifications_max, thread_name_prefix="heliograph-hash") as executor:
         futures = [executor.submit(compared, entry) for entry in file.logins()]

@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from argon2 import PasswordHasher
 from msgspec import Struct
@@ -13,9 +14,10 @@ from sqlalchemy import Connection, Engine, select, update
 
 from heliograph.directory.build import build_directory
 from heliograph.directory.directory import Directory
-from heliograph.directory.file import DirectoryFile
+from heliograph.directory.fault import NotThere
+from heliograph.directory.file import AccountEntry, DirectoryFile
 from heliograph.directory.hashed import Credential, HashedSecrets, OperatorTokens
-from heliograph.directory.secret import Secret
+from heliograph.directory.secret import Secret, secret_fault
 from heliograph.directory.store import credentials, database, tables
 from heliograph.directory.store.audit import AuditEntry, read_audit, write_audit
 from heliograph.directory.store.diff import Change, Diff, compare
@@ -28,9 +30,17 @@ from heliograph.directory.store.passwords import (
     hash_secret,
     unmatched_hash,
 )
-from heliograph.directory.store.reading import StoredCredential, read_credentials, read_file, read_revision
+from heliograph.directory.store.reading import (
+    Span,
+    StoredCredential,
+    read_accounts,
+    read_credentials,
+    read_entries,
+    read_file,
+    read_revision,
+)
 from heliograph.directory.store.writing import write_entities, write_passwords
-from heliograph.errors import ServerError
+from heliograph.errors import ServerError, SettingsError
 from heliograph.limits import Limits
 
 SOURCE = "the stored directory"
@@ -124,6 +134,19 @@ class DirectoryStore:
         with database.reading(self._engine) as connection:
             return read_file(connection)
 
+    def entries(self, table: str, span: Span) -> list[Any]:
+        """Some entries of a table of the file, without secrets; partners without their accounts."""
+        with database.reading(self._engine) as connection:
+            return read_entries(connection, table, span)
+
+    def accounts(self, partner_id: int, span: Span) -> list[AccountEntry]:
+        """Some accounts of one partner; NotThere where there is no such partner."""
+        with database.reading(self._engine) as connection:
+            found = read_accounts(connection, partner_id, span)
+        if found is None:
+            raise NotThere("Not there", f"There is no partner {partner_id}.")
+        return found
+
     def credentials(self, login: str) -> list[StoredCredential]:
         """Those of ``login``, ended ones too, the newest first; NotThere where nobody logs in so."""
         with database.reading(self._engine) as connection:
@@ -147,14 +170,24 @@ class DirectoryStore:
         What the file has no entry for goes, apart from operators where it has no ``operators`` at all.  Secrets: see
         ``passwords``.  They are hashed before the transaction, and all is done again where a change came between.
         """
-        return self.edit(lambda _: wanted, who, source)
+        return self.edit(lambda _: wanted, who, source, from_file=True)
 
-    def edit(self, change: Callable[[DirectoryFile], DirectoryFile], who: str, source: object = "request") -> Diff:
-        """Make the directory what ``change`` makes of it; it is asked again where somebody's change came between."""
+    def edit(
+        self,
+        change: Callable[[DirectoryFile], DirectoryFile],
+        who: str,
+        source: object = "request",
+        *,
+        from_file: bool = False,
+    ) -> Diff:
+        """Make the directory what ``change`` makes of it; it is asked again where somebody's change came between.
+
+        ``from_file``: secrets in it are a file's, and not the first ones of who is made.
+        """
         for _ in range(self._limits.directory_attempts_max):
             with database.reading(self._engine) as connection:
                 revision, file = read_revision(connection), read_file(connection)
-            comparison = self._compare(change(file), source, dry_run=False)
+            comparison = self._compare(change(file), source, dry_run=False, from_file=from_file)
             if comparison.revision != revision:
                 continue
             diff = comparison.diff()
@@ -168,7 +201,7 @@ class DirectoryStore:
                     return diff
         raise ServerError("Directory busy", "It was changed by others all the while. Try again in a moment.")
 
-    def _compare(self, wanted: DirectoryFile, source: object, *, dry_run: bool) -> _Comparison:
+    def _compare(self, wanted: DirectoryFile, source: object, *, dry_run: bool, from_file: bool = True) -> _Comparison:
         build_directory(wanted, self._limits, source)
         stored: dict[EntityKey, Stored] = {}
         with database.reading(self._engine) as connection:
@@ -190,6 +223,7 @@ class DirectoryStore:
             self._now_ms(),
             source,
             dry_run=dry_run,
+            from_file=from_file,
             stopped=lambda: self._closed,
         )
         return _Comparison(revision, compare(old, new), passwords)
@@ -211,7 +245,7 @@ class DirectoryStore:
     def add_credential(
         self, login: str, name: str, secret: Secret, who: str, expires_ms: int | None = None
     ) -> StoredCredential:
-        """One more way to log in; the others stay.  NotThere, LimitError."""
+        """One more way to log in; the others stay.  NotThere, LimitError, SettingsError."""
         hashed = self._hash(login, secret)
         with self._changing() as connection:
             made = credentials.add(connection, login, name, hashed, expires_ms, self._now_ms(), self._limits)
@@ -219,14 +253,17 @@ class DirectoryStore:
             return made
 
     def rotate_credential(
-        self, login: str, name: str, secret: Secret, who: str, overlap_ms: int = 0
+        self, login: str, name: str, secret: Secret, who: str, overlap_ms: int = 0, expires_ms: int | None = None
     ) -> StoredCredential:
-        """A new one for those called ``name``, which stay valid for ``overlap_ms``.  NotThere, LimitError."""
+        """A new one for those called ``name``, which stay valid for ``overlap_ms``.
+
+        NotThere, LimitError, SettingsError.
+        """
         hashed = self._hash(login, secret)
         with self._changing() as connection:
             now_ms = self._now_ms()
             ended = credentials.end_named(connection, login, name, now_ms + overlap_ms, now_ms)
-            made = credentials.add(connection, login, name, hashed, None, now_ms, self._limits)
+            made = credentials.add(connection, login, name, hashed, expires_ms, now_ms, self._limits)
             what = f"{name} of {login}"
             gone = [
                 Change("credential", what, _shown(each), {**_shown(each), "expires_ms": expires_ms})
@@ -235,10 +272,13 @@ class DirectoryStore:
             self._changed(connection, who, *gone, Change("credential", what, None, _shown(made)))
             return made
 
-    def revoke_credential(self, login: str, credential_id: int, who: str) -> None:
-        """It lets nobody in any more.  NotThere."""
+    def revoke_credential(
+        self, login: str, credential_id: int, who: str, check: Callable[[StoredCredential], None] = lambda _: None
+    ) -> None:
+        """It lets nobody in any more.  NotThere.  ``check``: may refuse, once nobody can change it."""
         with self._changing() as connection:
             gone = credentials.revoke(connection, login, credential_id, self._now_ms(), self._limits)
+            check(gone)  # what was there before; all of it is undone where this raises
             self._changed(connection, who, Change("credential", f"{gone.name} of {login}", _shown(gone), None))
 
     def touch_last_used(self, used_ms: Mapping[int, int]) -> None:
@@ -250,6 +290,8 @@ class DirectoryStore:
     def _hash(self, login: str, secret: Secret) -> str:
         with database.reading(self._engine) as connection:
             _, kind = credentials.find_principal(connection, login)
+        if fault := secret_fault(secret, kind, self._limits):
+            raise SettingsError("Bad secret", fault)
         return hash_secret(kind, secret, self._hasher)
 
     # --- transactions

@@ -16,7 +16,7 @@ from heliograph.directory.quota import Quota
 from heliograph.directory.store import tables as t
 from heliograph.directory.store.diff import Change, Entity
 from heliograph.directory.store.entities import EntityKey
-from heliograph.directory.store.passwords import FILE_NAME, PasswordChange
+from heliograph.directory.store.passwords import PasswordChange
 
 _PRINCIPALS = ("system", "partner", "service", "operator")
 Rows = list[dict[str, Any]]
@@ -56,9 +56,9 @@ def write_passwords(connection: Connection, changes: Iterable[PasswordChange], n
         if change.added_hash is not None:
             row = {
                 "principal": ids[change.entry.kind, change.entry.key],
-                "name": FILE_NAME,
+                "name": change.name,
                 "hash": change.added_hash,
-                "from_file": True,
+                "from_file": change.from_file,
                 "created_ms": now_ms,
             }
             connection.execute(insert(t.credentials).values(row))

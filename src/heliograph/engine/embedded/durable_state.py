@@ -5,15 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
-from heliograph.engine.interface import Binding, Durable
-
-
-class DeadLetter(Struct, array_like=True):
-    """An event that could not be processed.  ``count``: how often it was delivered; ``reason``: in plain words."""
-
-    offset: int
-    count: int
-    reason: str
+from heliograph.engine.interface import Binding, DeadLetter, Durable
 
 
 class DurableState(Struct, array_like=True):

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import structlog
 
 from heliograph.engine.embedded.catch_up import REFILL_EVENTS
-from heliograph.engine.embedded.durable_state import DeadLetter, DurableState
+from heliograph.engine.embedded.durable_state import DurableState
 from heliograph.engine.embedded.follower import Follower
 from heliograph.engine.embedded.leases import Leases
 from heliograph.engine.embedded.matching import admits
 from heliograph.engine.embedded.page import Page
 from heliograph.engine.embedded.scan import Scan
-from heliograph.engine.interface import Binding, Confirm, Durable, Event
+from heliograph.engine.interface import Binding, Confirm, DeadLetter, Durable, Event, Lag
 from heliograph.errors import HeliographError, LimitError
 
 if TYPE_CHECKING:
@@ -31,10 +31,11 @@ log = structlog.get_logger("heliograph.engine")
 
 class DurableSubscription(Follower):
     """``counts``: deliveries so far of every pending event, by offset.  ``uncertain_before``: what was delivered
-    shortly before an unclean stop may not have been stored, so all below is told as redelivered."""
+    shortly before an unclean stop may not have been stored, so all below is told as redelivered.  ``settled_ms``: to
+    the next storing of the state, which is looked at in place of a clock for each settlement."""
 
-    __slots__ = ("_lost", "_turn", "counts", "dead", "dirty", "durable", "feeds", "leases", "uncertain_before",
-                 "used_ms")  # fmt: skip
+    __slots__ = ("_lost", "_returned", "_settled_before", "counts", "dead", "delivered", "dirty", "durable", "feeds",
+                 "leases", "settled_ms", "uncertain_before", "used_ms")  # fmt: skip
 
     def __init__(self, exchange: Exchange, state: DurableState, uncertain_before: int) -> None:
         super().__init__(exchange, state.binding)
@@ -46,13 +47,18 @@ class DurableSubscription(Follower):
         self.leases = Leases()
         self.feeds: dict[DurableFeed, None] = {}
         self.dirty = False
+        self.delivered = self._returned = self._settled_before = 0
+        self.settled_ms: int | None = None
         self._lost = deque(offset for offset, _ in state.pending)  # delivered before; read again for a consumer
         self.follow_from(state.position)
 
     # --- what is stored
 
     def state(self) -> DurableState:
-        """As of now."""
+        """As of now, to be stored."""
+        settled = self.settled
+        if settled != self._settled_before:
+            self._settled_before, self.settled_ms = settled, self.exchange.home.now_ms()
         pending, dead = sorted(self.counts.items()), list(self.dead.values())
         at = self._position()
         return DurableState(self.durable, self.binding, self.used_ms, at, pending, dead, self.uncertain_before)
@@ -113,6 +119,7 @@ class DurableSubscription(Follower):
         for event in events:
             self.leases.begin(feed, event, now_s)
             self.counts[event.offset] = self.counts.get(event.offset, 0) + 1
+        self.delivered += len(events)
         self._changed()
         self.want_more()
         return events
@@ -148,6 +155,7 @@ class DurableSubscription(Follower):
     def reject(self, feed: DurableFeed, events: Iterable[Event], confirm: Confirm | None) -> None:
         """Not to be processed: to the dead letters."""
         for event in self.leases.end(feed, events):
+            self._returned += 1
             self._bury(event.offset, "rejected by the consumer")
         self.settle(feed, (), confirm)
 
@@ -155,6 +163,7 @@ class DurableSubscription(Follower):
         """Not processed: to come again, or to the dead letters when it came often enough."""
         returned = []
         for event in self.leases.end(feed, events):
+            self._returned += 1
             if self.counts.get(event.offset, 0) >= self.exchange.limits.deliveries_max:
                 self._bury(event.offset, "delivery limit (deliveries_max)")
             else:
@@ -180,10 +189,40 @@ class DurableSubscription(Follower):
             super().widen(binding)
             self._changed()
 
+    # --- for those who look at it
+
+    @property
+    def lag(self) -> Lag:
+        """See ``DurableView``."""
+        found = super().lag
+        return Lag(found.known + len(self._lost), found.position, found.unread)
+
+    @property
+    def unacked(self) -> int:
+        """See ``DurableView``."""
+        return len(self.leases)
+
+    @property
+    def settled(self) -> int:
+        """See ``DurableView``: what was delivered, is not held now, and did not come back, so that no ACK counts."""
+        return self.delivered - self._returned - len(self.leases)
+
+    @property
+    def expires_ms(self) -> int | None:
+        """See ``DurableView``."""
+        if self.feeds:
+            return None
+        return self.used_ms + (self.durable.expires_ms or self.exchange.limits.durable_expires_ms)
+
+    def event_at(self, offset: int) -> Event | None:
+        """See ``DurableView``."""
+        return self.exchange.event_at(offset)
+
+    # --- its end
+
     def expired(self, now_ms: int) -> bool:
         """Whether nobody has used it for too long."""
-        expires_ms = self.durable.expires_ms or self.exchange.limits.durable_expires_ms
-        return not self.feeds and now_ms - self.used_ms > expires_ms
+        return self.expires_ms is not None and now_ms > self.expires_ms
 
     def delete(self, error: HeliographError) -> None:
         """It is gone; tell the consumers that are here."""
@@ -207,16 +246,16 @@ class DurableSubscription(Follower):
 
     # --- dead letters
 
-    def revive(self, offsets: Iterable[int]) -> None:
+    def revive(self, offsets: Iterable[int], confirm: Confirm | None = None) -> None:
         """Deliver dead letters again, as if for the first time."""
         alive = [offset for offset in offsets if self.dead.pop(offset, None) is not None]
         for offset in alive:
             self.counts[offset] = 0
         self._lost.extend(sorted(alive))
-        self._changed()
+        self._store(confirm)
         self.want_more()
 
-    def purge(self, offsets: Iterable[int], confirm: Confirm | None) -> None:
+    def purge(self, offsets: Iterable[int], confirm: Confirm | None = None) -> None:
         """Forget dead letters."""
         for offset in offsets:
             self.dead.pop(offset, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import structlog
 
@@ -145,11 +145,13 @@ class EmbeddedEngine:
         """See ``Engine``."""
         return self._exchanges[exchange]
 
-    def delete(self, durable: Durable, confirm: Confirm | None = None) -> None:
+    def delete(self, durable: Durable, confirm: Confirm | None = None, by: str = "Its owner") -> None:
         """See ``Engine``."""
-        self._remove(
-            self._find(durable), AccessError("Subscription deleted", "Its owner has unsubscribed it."), confirm
-        )
+        self._remove(self._find(durable), AccessError("Subscription deleted", f"{by} has deleted it."), confirm)
+
+    def durables(self) -> Collection[DurableSubscription]:
+        """See ``Engine``."""
+        return self._durables.values()
 
     def _find(self, durable: Durable, exchange: Exchange | None = None) -> DurableSubscription:
         """``exchange``: the one that it must be of, since the right to read was looked up for that one."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from time import time_ns
 from typing import TYPE_CHECKING
 
+from heliograph.engine.embedded.census import Census
 from heliograph.engine.embedded.dedup import DedupWindow, read_dedup_id
 from heliograph.engine.embedded.log.damage import Gap
 from heliograph.engine.embedded.log.draft import Block
@@ -19,7 +20,7 @@ from heliograph.engine.embedded.log.stored import Batch, Stretch
 from heliograph.engine.embedded.look_back import LookBack
 from heliograph.engine.embedded.page import Page
 from heliograph.engine.embedded.routes import Routes
-from heliograph.engine.interface import Binding, Confirm, Envelope, Event, Extent, Retention, Start, StartAt
+from heliograph.engine.interface import Binding, Confirm, Count, Envelope, Event, Extent, Retention, Start, StartAt
 from heliograph.errors import HeliographError, ServerError
 
 if TYPE_CHECKING:
@@ -179,12 +180,16 @@ class Exchange:
         page = next((p for p in self._pages if p.batch.first_offset <= offset <= p.batch.last_offset), None)
         if page is not None:
             return page
-        found = self._log.read_batch(offset)
+        found = self.batch(offset)
         if not isinstance(found, Batch):
             return found
         page = Page(found)
         self._pages.append(page)
         return page
+
+    def batch(self, offset: int) -> Batch | Gap | None:
+        """As ``page``, for one reader alone."""
+        return self._log.read_batch(offset)
 
     def event_at(self, offset: int) -> Event | None:
         """One committed event, or None where it is not there any more.  ServerError: see ``page``."""
@@ -221,6 +226,10 @@ class Exchange:
         if from_ms is not None and oldest_ms is not None and oldest_ms <= from_ms:
             first = self._log.offset_at(from_ms)
         return LookBack(self, binding, end, first)
+
+    async def count(self, binding: Binding, start: Start) -> Count:
+        """See ``History``."""
+        return await Census(self, binding, start).taken()
 
     @property
     def extent(self) -> Extent:

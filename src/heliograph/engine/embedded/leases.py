@@ -41,6 +41,9 @@ class Leases:
             leases.pop(event.offset, None)
         return ended
 
+    def __len__(self) -> int:
+        return len(self._by_offset)
+
     def __contains__(self, offset: int) -> bool:
         return offset in self._by_offset
 

@@ -8,10 +8,11 @@ from litestar import Request, Response, delete, get, post, put
 from litestar.params import FromPath, JSONBody
 
 from heliograph.directory.file import AccountEntry
-from heliograph.server.http.answers import api_of, caller_of, created
+from heliograph.server.http.answers import created
+from heliograph.server.http.conditions import Conditional, Tagged, perform, shown
 from heliograph.server.http.edits import not_there, with_accounts
-from heliograph.server.http.page import AfterNumber, Limit, page
-from heliograph.server.http.partners import find_partner
+from heliograph.server.http.entries import Read, found, listed
+from heliograph.server.http.page import AfterNumber, Limit
 from heliograph.server.http.problem import Refused
 from heliograph.server.http.shapes import AccountChange, AccountShape
 
@@ -24,8 +25,7 @@ async def list_accounts(
     request: HttpRequest, partner: FromPath[int], limit: Limit = None, after: AfterNumber = None
 ) -> Response[list[AccountShape]]:
     """In the order of their ids."""
-    found = map(_shape, (await find_partner(request, partner)).accounts)
-    return page(request, found, lambda each: each.id, limit, after)
+    return await listed(request, _of_partner(partner), lambda each: each.id, _shape, limit, after)
 
 
 @post("/partners/{partner:int}/accounts", summary="Make an account")
@@ -39,18 +39,18 @@ async def make_account(
             raise Refused(409, "Already there", f"There is already an account {data.id}. Change it with PUT.")
         accounts[data.id] = AccountEntry(id=data.id, cameras=data.cameras)
 
-    await api_of(request).edit(with_accounts(partner, change), caller_of(request))
+    await perform(request, with_accounts(partner, change))
     return created(f"/partners/{partner}/accounts/{data.id}", data)
 
 
-@get("/partners/{partner:int}/accounts/{account:int}", summary="Show an account")
-async def show_account(request: HttpRequest, partner: FromPath[int], account: FromPath[int]) -> AccountShape:
+@get("/partners/{partner:int}/accounts/{account:int}", operation_class=Tagged, summary="Show an account")
+async def show_account(request: HttpRequest, partner: FromPath[int], account: FromPath[int]) -> Response[AccountShape]:
     """With its cameras."""
-    entries = (await find_partner(request, partner)).accounts
-    return _shape(_of({each.id: each for each in entries}, account))
+    entry = await found(request, _of_partner(partner), account, f"account {account} of this partner")
+    return shown(request, entry, _shape(entry))
 
 
-@put("/partners/{partner:int}/accounts/{account:int}", summary="Change an account")
+@put("/partners/{partner:int}/accounts/{account:int}", operation_class=Conditional, summary="Change an account")
 async def change_account(
     request: HttpRequest, partner: FromPath[int], account: FromPath[int], data: JSONBody[AccountChange]
 ) -> AccountShape:
@@ -60,11 +60,11 @@ async def change_account(
         _of(accounts, account)
         accounts[account] = AccountEntry(id=account, cameras=data.cameras)
 
-    await api_of(request).edit(with_accounts(partner, change), caller_of(request))
+    await perform(request, with_accounts(partner, change, account))
     return AccountShape(id=account, cameras=data.cameras)
 
 
-@delete("/partners/{partner:int}/accounts/{account:int}", summary="Remove an account")
+@delete("/partners/{partner:int}/accounts/{account:int}", operation_class=Conditional, summary="Remove an account")
 async def remove_account(request: HttpRequest, partner: FromPath[int], account: FromPath[int]) -> None:
     """Its events are not taken any more."""
 
@@ -72,22 +72,27 @@ async def remove_account(request: HttpRequest, partner: FromPath[int], account: 
         _of(accounts, account)
         del accounts[account]
 
-    await api_of(request).edit(with_accounts(partner, change), caller_of(request))
+    await perform(request, with_accounts(partner, change, account))
 
 
 @put(
     "/partners/{partner:int}/accounts/{account:int}/cameras/{camera:int}",
     opt={"without_body": True},
+    operation_class=Conditional,
     summary="List a camera",
 )
 async def list_camera(
     request: HttpRequest, partner: FromPath[int], account: FromPath[int], camera: FromPath[int]
 ) -> AccountShape:
     """Listed again, nothing changes."""
-    return await _with_cameras(request, partner, account, lambda cameras: cameras | {camera})
+    return await _with_cameras(request, partner, account, camera, lambda cameras: cameras | {camera})
 
 
-@delete("/partners/{partner:int}/accounts/{account:int}/cameras/{camera:int}", summary="Take a camera off the list")
+@delete(
+    "/partners/{partner:int}/accounts/{account:int}/cameras/{camera:int}",
+    operation_class=Conditional,
+    summary="Take a camera off the list",
+)
 async def remove_camera(
     request: HttpRequest, partner: FromPath[int], account: FromPath[int], camera: FromPath[int]
 ) -> None:
@@ -98,10 +103,12 @@ async def remove_camera(
             raise not_there(f"camera {camera} listed for account {account}")
         return cameras - {camera}
 
-    await _with_cameras(request, partner, account, without)
+    await _with_cameras(request, partner, account, camera, without)
 
 
-async def _with_cameras(request: HttpRequest, partner: int, account: int, change_cameras: Any) -> AccountShape:
+async def _with_cameras(
+    request: HttpRequest, partner: int, account: int, camera: int, change_cameras: Any
+) -> AccountShape:
     cameras: tuple[int, ...] = ()
 
     def change(accounts: Accounts) -> None:
@@ -112,7 +119,10 @@ async def _with_cameras(request: HttpRequest, partner: int, account: int, change
         cameras = tuple(sorted(change_cameras(set(listed))))
         accounts[account] = AccountEntry(id=account, cameras=cameras)
 
-    await api_of(request).edit(with_accounts(partner, change, by_path=True), caller_of(request))
+    def exists(entry: AccountEntry) -> bool:
+        return camera in (entry.cameras or ())
+
+    await perform(request, with_accounts(partner, change, account, by_path=True, exists=exists))
     return AccountShape(id=account, cameras=cameras)
 
 
@@ -120,6 +130,10 @@ def _of(accounts: Accounts, account: int) -> AccountEntry:
     if account not in accounts:
         raise not_there(f"account {account} of this partner")
     return accounts[account]
+
+
+def _of_partner(partner: int) -> Read:
+    return lambda store, span: store.accounts(partner, span)
 
 
 def _shape(entry: AccountEntry) -> AccountShape:

@@ -15,6 +15,7 @@ from heliograph.directory.hashed import OperatorTokens
 from heliograph.directory.store.store import DirectoryStore
 from heliograph.limits import Limits
 from heliograph.server.hub import Hub
+from heliograph.server.rates import Rates
 
 if TYPE_CHECKING:  # it brings Litestar with it, which a server without the port does not load
     from heliograph.server.http.edits import Edit
@@ -49,6 +50,7 @@ class Api:
         self.limits = limits
         self.hub = hub
         self.history = History(broker, limits)
+        self.rates = Rates(hub.loop)
         self._store = store
         self._changed = changed
         self._calls = asyncio.Semaphore(_STORE_CALLS_MAX)

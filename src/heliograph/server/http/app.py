@@ -14,10 +14,13 @@ from heliograph.errors import HeliographError
 from heliograph.server.http import (
     accounts,
     audit,
+    connections,
     credentials,
+    dead_letters,
     description,
     event_types,
     exchanges,
+    explain,
     history,
     ingest,
     message_types,
@@ -25,30 +28,38 @@ from heliograph.server.http import (
     partners,
     services,
     stream,
+    subscriptions,
     systems,
 )
 from heliograph.server.http.api import Api
 from heliograph.server.http.bodies import strict_body
-from heliograph.server.http.callers import json_only, operators_only
-from heliograph.server.http.problem import on_error, on_fault, on_http_error, on_timeout
+from heliograph.server.http.callers import consumers_and_operators, json_only, operators_only
+from heliograph.server.http.problem import on_error, on_fault, on_http_error, on_nested, on_timeout
 
-_ADMINISTRATION = (systems, partners, accounts, services, operators, event_types, message_types, credentials, audit)
+_ADMINISTRATION = (
+    systems, partners, accounts, services, operators, event_types, message_types, credentials, audit, connections
+)  # fmt: skip
+#: What partners and services may do with what is their own, and operators with everything.
+_THEIR_OWN = (subscriptions, dead_letters, explain)
 
 
 def described() -> list[Any]:
     """All handlers but those that describe them."""
-    routers = [
-        Router(
-            "",
-            route_handlers=room.HANDLERS,
-            guards=[operators_only, json_only],
-            before_request=strict_body,
-            tags=[room.__name__.rpartition(".")[2]],
-            security=[{"operator": []}],
-        )
-        for room in _ADMINISTRATION
-    ]
-    return [*ingest.HANDLERS, *history.HANDLERS, *stream.HANDLERS, *exchanges.HANDLERS, *routers]
+    administration = [_router(room, operators_only, [{"operator": []}]) for room in _ADMINISTRATION]
+    their_own = [_router(room, consumers_and_operators, [{"operator": []}, {"login": []}]) for room in _THEIR_OWN]
+    events = [*ingest.HANDLERS, *history.HANDLERS, *stream.HANDLERS, *exchanges.HANDLERS]
+    return [*events, *administration, *their_own]
+
+
+def _router(room: Any, guard: Any, security: list[dict[str, list[str]]]) -> Router:
+    return Router(
+        "",
+        route_handlers=room.HANDLERS,
+        guards=[guard, json_only],
+        before_request=strict_body,
+        tags=[room.__name__.rpartition(".")[2]],
+        security=security,
+    )
 
 
 def make_app(api: Api) -> Litestar:
@@ -60,6 +71,7 @@ def make_app(api: Api) -> Litestar:
         exception_handlers={
             HeliographError: on_error,
             HTTPException: on_http_error,
+            RecursionError: on_nested,
             TimeoutError: on_timeout,
             Exception: on_fault,
         },

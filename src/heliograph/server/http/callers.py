@@ -80,8 +80,12 @@ async def consumers_only(connection: Connection, _handler: BaseRouteHandler) -> 
             "An operator administers, and does not read events. Make a service with the rights for it, "
             "and send its name and secret as Basic.",
         )
-    if isinstance(caller.principal, System):
-        raise AccessError("Access refused", "A system publishes events; only partners and services read them.")
+    _refuse_system(caller)
+
+
+async def consumers_and_operators(connection: Connection, _handler: BaseRouteHandler) -> None:
+    """A guard: partners and services, for what is their own, and operators, for everything."""
+    _refuse_system(await _identified(connection))
 
 
 async def anybody_known(connection: Connection, _handler: BaseRouteHandler) -> None:
@@ -111,6 +115,11 @@ async def json_only(connection: Connection, handler: BaseRouteHandler) -> None:
         raise Refused(
             415, "Unsupported Media Type", f"Send the body with Content-Type: {' or '.join(sorted(allowed))}."
         )
+
+
+def _refuse_system(caller: Caller) -> None:
+    if isinstance(caller.principal, System):
+        raise AccessError("Access refused", "A system publishes events; only partners and services read them.")
 
 
 async def _identified(connection: Connection) -> Caller:

@@ -10,6 +10,8 @@ from litestar.params import FromPath, JSONBody
 from heliograph.directory.secret import Secret, new_secret
 from heliograph.directory.store.reading import StoredCredential
 from heliograph.server.http.answers import api_of, caller_of, created
+from heliograph.server.http.conditions import Conditional, Tagged, conditions_of, shown
+from heliograph.server.http.edits import there
 from heliograph.server.http.page import AfterNumber, Limit, page
 from heliograph.server.http.shapes import MadeCredential, NewCredential, Rotation
 
@@ -44,16 +46,26 @@ async def rotate_credential(
     """A new one of the same name; the one before ends after ``overlap_ms``."""
     secret, who, name = new_secret(), caller_of(request), data.name
     made = await api_of(request).write(
-        lambda store: store.rotate_credential(login, name, Secret(secret), who, data.overlap_ms)
+        lambda store: store.rotate_credential(login, name, Secret(secret), who, data.overlap_ms, data.expires_ms)
     )
     return _answer(made, secret)
 
 
-@delete("/logins/{login:str}/credentials/{credential:int}", summary="Revoke a credential")
+@get("/logins/{login:str}/credentials/{credential:int}", operation_class=Tagged, summary="Show a credential")
+async def show_credential(
+    request: HttpRequest, login: FromPath[str], credential: FromPath[int]
+) -> Response[StoredCredential]:
+    """With its last use, which makes another ETag."""
+    stored = await api_of(request).ask(lambda store: store.credentials(login))
+    found = there(next((each for each in stored if each.id == credential), None), f"credential {credential}")
+    return shown(request, found, found)
+
+
+@delete("/logins/{login:str}/credentials/{credential:int}", operation_class=Conditional, summary="Revoke a credential")
 async def revoke_credential(request: HttpRequest, login: FromPath[str], credential: FromPath[int]) -> None:
     """It lets nobody in any more."""
-    who = caller_of(request)
-    await api_of(request).write(lambda store: store.revoke_credential(login, credential, who))
+    who, check = caller_of(request), conditions_of(request).check
+    await api_of(request).write(lambda store: store.revoke_credential(login, credential, who, check))
 
 
 def _answer(made: StoredCredential, secret: str) -> Response[MadeCredential]:
@@ -61,4 +73,4 @@ def _answer(made: StoredCredential, secret: str) -> Response[MadeCredential]:
     return created(f"/logins/{made.login}/credentials/{made.id}", answer)
 
 
-HANDLERS = [list_credentials, make_credential, rotate_credential, revoke_credential]
+HANDLERS = [list_credentials, make_credential, show_credential, rotate_credential, revoke_credential]

@@ -18,15 +18,32 @@ _KEYS = {"systems": "name", "partners": "id", "services": "name", "operators": "
 
 #: From what is there (None: nothing) to what shall be there (None: nothing).
 Change = Callable[[Any], Any]
+#: Of an entry: the part of it that a path names, or the entry itself; None: there is none.
+Part = Callable[[Any], Any]
 
 
 class Edit:
     """A change of one entry: ``table`` of the file, ``key`` within it.  Called with the file, gives the new one.
 
-    ``by_path``: what is wanted stands in the path, so no field of a body is at fault.
+    ``by_path``: what is wanted stands in the path, so no field of a body is at fault.  ``tagged``: which part of the
+    entry has the ETag that is asked for; ``exists``: whether the part that is to be made is there.  ``condition``: gets
+    both, and may refuse.
     """
 
-    def __init__(self, table: str, key: str | int, change: Change, *, by_path: bool = False) -> None:
+    condition: Callable[[Any, bool], None] | None = None
+
+    def __init__(
+        self,
+        table: str,
+        key: str | int,
+        change: Change,
+        *,
+        by_path: bool = False,
+        tagged: Part = lambda entry: entry,
+        exists: Callable[[Any], bool] = lambda entry: True,
+    ) -> None:
+        self._tagged = tagged
+        self._exists = exists
         self._table = table
         self._key = key
         self._change = change
@@ -39,7 +56,11 @@ class Edit:
         entries = list(getattr(file, self._table) or ())
         keys = [getattr(entry, _KEYS[self._table]) for entry in entries]
         index = keys.index(self._key) if self._key in keys else len(entries)
-        new = self._change(entries[index] if index < len(entries) else None)
+        old = entries[index] if index < len(entries) else None
+        new = self._change(old)
+        tagged = None if old is None else self._tagged(old)
+        if self.condition is not None and tagged is not None:
+            self.condition(tagged, self._exists(old))
         entries[index : index + 1] = [] if new is None else [new]
         self._place = f"{self._table}[{index}]" if new is not None else "-"
         self._file = replace(file, **{self._table: tuple(entries)})
@@ -108,12 +129,29 @@ def not_there(what: str) -> Refused:
     return Refused(404, "Not there", f"There is no {what}.")
 
 
-def with_accounts(partner_id: int, change: Callable[[dict[int, Any]], None], *, by_path: bool = False) -> Edit:
-    """An edit of a partner's accounts, by id; ``change`` works on the mapping."""
+def with_accounts(
+    partner_id: int,
+    change: Callable[[dict[int, Any]], None],
+    account_id: int | None = None,
+    *,
+    by_path: bool = False,
+    exists: Callable[[Any], bool] = lambda account: True,
+) -> Edit:
+    """An edit of a partner's accounts, by id; ``change`` works on the mapping.  ``account_id``: the one it is about."""
 
     def of_partner(partner: Any) -> Any:
         accounts = {account.id: account for account in there(partner, f"partner {partner_id}").accounts}
         change(accounts)
         return replace(partner, accounts=tuple(accounts.values()))
 
-    return Edit("partners", partner_id, of_partner, by_path=by_path)
+    def account(partner: Any) -> Any:
+        return next((each for each in partner.accounts if each.id == account_id), None)
+
+    return Edit(
+        "partners",
+        partner_id,
+        of_partner,
+        by_path=by_path,
+        tagged=account,
+        exists=lambda partner: exists(account(partner)),
+    )

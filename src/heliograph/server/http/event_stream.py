@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 
 import msgspec
 from msgspec import Struct
@@ -89,9 +89,9 @@ class EventStream:
     # --- from the admission
 
     @property
-    def subscriptions(self) -> list[Subscription]:
+    def outlets(self) -> Collection[_Source]:
         """See ``Consumer``."""
-        return [source.subscription for source in self._sources]
+        return self._sources
 
     def suspend(self) -> None:
         """See ``Consumer``."""

@@ -8,9 +8,11 @@ from litestar import Request, Response, delete, get, post, put
 from litestar.params import FromPath, JSONBody
 
 from heliograph.directory.file import EventTypeEntry
-from heliograph.server.http.answers import api_of, caller_of, created
-from heliograph.server.http.edits import Edit, changed, made, removed, there
-from heliograph.server.http.page import After, Limit, page
+from heliograph.server.http.answers import created
+from heliograph.server.http.conditions import Conditional, Tagged, perform, shown
+from heliograph.server.http.edits import Edit, changed, made, removed
+from heliograph.server.http.entries import found, listed, of_table
+from heliograph.server.http.page import After, Limit
 from heliograph.server.http.shapes import EventTypeChange, EventTypeShape
 
 HttpRequest = Request[Any, Any, Any]
@@ -21,8 +23,7 @@ async def list_event_types(
     request: HttpRequest, limit: Limit = None, after: After = None
 ) -> Response[list[EventTypeShape]]:
     """In the order of their names."""
-    file = await api_of(request).ask(lambda store: store.export())
-    return page(request, map(_shape, file.event_types), lambda each: each.name, limit, after)
+    return await listed(request, of_table("event_types"), lambda each: each.name, _shape, limit, after)
 
 
 @post("/event-types", summary="Make an event type")
@@ -30,33 +31,32 @@ async def make_event_type(request: HttpRequest, data: JSONBody[EventTypeShape]) 
     """Below its supertype in the tree, so that who subscribes to that receives it too; without one, a root."""
     entry = EventTypeEntry(name=data.name, supertype=data.supertype)
     edit = Edit("event_types", data.name, made(entry, f"an event type {data.name!r}"))
-    await api_of(request).edit(edit, caller_of(request))
+    await perform(request, edit)
     return created(f"/event-types/{data.name}", data)
 
 
-@get("/event-types/{event_type:str}", summary="Show an event type")
-async def show_event_type(request: HttpRequest, event_type: FromPath[str]) -> EventTypeShape:
+@get("/event-types/{event_type:str}", operation_class=Tagged, summary="Show an event type")
+async def show_event_type(request: HttpRequest, event_type: FromPath[str]) -> Response[EventTypeShape]:
     """With its supertype."""
-    file = await api_of(request).ask(lambda store: store.export())
-    found = next((each for each in file.event_types if each.name == event_type), None)
-    return _shape(there(found, f"event type {event_type!r} of yours"))
+    entry = await found(request, of_table("event_types"), event_type, f"event type {event_type!r} of yours")
+    return shown(request, entry, _shape(entry))
 
 
-@put("/event-types/{event_type:str}", summary="Move an event type")
+@put("/event-types/{event_type:str}", operation_class=Conditional, summary="Move an event type")
 async def change_event_type(
     request: HttpRequest, event_type: FromPath[str], data: JSONBody[EventTypeChange]
 ) -> EventTypeShape:
     """Below another supertype. What is stored keeps the path that it had."""
     change = changed(f"event type {event_type!r}", supertype=data.supertype)
-    await api_of(request).edit(Edit("event_types", event_type, change), caller_of(request))
+    await perform(request, Edit("event_types", event_type, change))
     return EventTypeShape(name=event_type, supertype=data.supertype)
 
 
-@delete("/event-types/{event_type:str}", summary="Remove an event type")
+@delete("/event-types/{event_type:str}", operation_class=Conditional, summary="Remove an event type")
 async def remove_event_type(request: HttpRequest, event_type: FromPath[str]) -> None:
     """Those below it must be moved or removed before."""
     edit = Edit("event_types", event_type, removed(f"event type {event_type!r}"))
-    await api_of(request).edit(edit, caller_of(request))
+    await perform(request, edit)
 
 
 def _shape(entry: EventTypeEntry) -> EventTypeShape:

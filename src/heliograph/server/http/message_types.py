@@ -9,9 +9,11 @@ from litestar.params import FromPath, JSONBody
 from msgspec.structs import asdict
 
 from heliograph.directory.file import MessageTypeEntry
-from heliograph.server.http.answers import api_of, caller_of, created
-from heliograph.server.http.edits import Edit, changed, made, removed, there
-from heliograph.server.http.page import After, Limit, page
+from heliograph.server.http.answers import created
+from heliograph.server.http.conditions import Conditional, Tagged, perform, shown
+from heliograph.server.http.edits import Edit, changed, made, removed
+from heliograph.server.http.entries import found, listed, of_table
+from heliograph.server.http.page import After, Limit
 from heliograph.server.http.shapes import MessageTypeChange, MessageTypeShape
 
 HttpRequest = Request[Any, Any, Any]
@@ -22,27 +24,25 @@ async def list_message_types(
     request: HttpRequest, limit: Limit = None, after: After = None
 ) -> Response[list[MessageTypeShape]]:
     """In the order of their names."""
-    file = await api_of(request).ask(lambda store: store.export())
-    return page(request, map(_shape, file.message_types), lambda each: each.name, limit, after)
+    return await listed(request, of_table("message_types"), lambda each: each.name, _shape, limit, after)
 
 
 @post("/message-types", summary="Make a message type")
 async def make_message_type(request: HttpRequest, data: JSONBody[MessageTypeShape]) -> Response[MessageTypeShape]:
     """It exists; then switch it on for a system."""
     edit = Edit("message_types", data.name, made(data.entry(data.name), f"a message type {data.name!r}"))
-    await api_of(request).edit(edit, caller_of(request))
+    await perform(request, edit)
     return created(f"/message-types/{data.name}", data)
 
 
-@get("/message-types/{message_type:str}", summary="Show a message type")
-async def show_message_type(request: HttpRequest, message_type: FromPath[str]) -> MessageTypeShape:
+@get("/message-types/{message_type:str}", operation_class=Tagged, summary="Show a message type")
+async def show_message_type(request: HttpRequest, message_type: FromPath[str]) -> Response[MessageTypeShape]:
     """With its schema."""
-    file = await api_of(request).ask(lambda store: store.export())
-    found = next((each for each in file.message_types if each.name == message_type), None)
-    return _shape(there(found, f"message type {message_type!r} of your own"))
+    entry = await found(request, of_table("message_types"), message_type, f"message type {message_type!r} of your own")
+    return shown(request, entry, _shape(entry))
 
 
-@put("/message-types/{message_type:str}", summary="Change a message type")
+@put("/message-types/{message_type:str}", operation_class=Conditional, summary="Change a message type")
 async def change_message_type(
     request: HttpRequest, message_type: FromPath[str], data: JSONBody[MessageTypeChange]
 ) -> MessageTypeShape:
@@ -50,15 +50,15 @@ async def change_message_type(
     entry = data.entry(message_type)
     fields = {name: getattr(entry, name) for name in ("key", "body", "places", "actions", "source")}
     change = changed(f"message type {message_type!r}", **fields)
-    await api_of(request).edit(Edit("message_types", message_type, change), caller_of(request))
+    await perform(request, Edit("message_types", message_type, change))
     return _shape(entry)
 
 
-@delete("/message-types/{message_type:str}", summary="Remove a message type")
+@delete("/message-types/{message_type:str}", operation_class=Conditional, summary="Remove a message type")
 async def remove_message_type(request: HttpRequest, message_type: FromPath[str]) -> None:
     """It must be switched off everywhere before."""
     edit = Edit("message_types", message_type, removed(f"message type {message_type!r}"))
-    await api_of(request).edit(edit, caller_of(request))
+    await perform(request, edit)
 
 
 def _shape(entry: MessageTypeEntry) -> MessageTypeShape:

@@ -10,9 +10,11 @@ from msgspec.structs import asdict, replace
 
 from heliograph.directory.file import GrantEntry, PartnerEntry
 from heliograph.directory.secret import Secret, new_secret
-from heliograph.server.http.answers import api_of, caller_of, created
+from heliograph.server.http.answers import created
+from heliograph.server.http.conditions import Conditional, Tagged, perform, shown
 from heliograph.server.http.edits import Edit, changed, made, not_there, removed
-from heliograph.server.http.page import AfterNumber, Limit, page
+from heliograph.server.http.entries import found, listed, of_table
+from heliograph.server.http.page import AfterNumber, Limit
 from heliograph.server.http.shapes import Grant, Made, PartnerChange, PartnerShape
 
 HttpRequest = Request[Any, Any, Any]
@@ -23,8 +25,7 @@ async def list_partners(
     request: HttpRequest, limit: Limit = None, after: AfterNumber = None
 ) -> Response[list[PartnerShape]]:
     """In the order of their ids."""
-    file = await api_of(request).ask(lambda store: store.export())
-    return page(request, map(_shape, file.partners), lambda each: each.id, limit, after)
+    return await listed(request, of_table("partners"), lambda each: each.id, _shape, limit, after)
 
 
 @post("/partners", summary="Make a partner")
@@ -40,41 +41,51 @@ async def make_partner(request: HttpRequest, data: JSONBody[PartnerShape]) -> Re
         quota=data.quota,
         grants=_grants(data.grants),
     )
-    await api_of(request).edit(Edit("partners", data.id, made(entry, f"a partner {data.id}")), caller_of(request))
+    await perform(request, Edit("partners", data.id, made(entry, f"a partner {data.id}")))
     return created(f"/partners/{data.id}", Made(data.email, secret))
 
 
-@get("/partners/{partner:int}", summary="Show a partner")
-async def show_partner(request: HttpRequest, partner: FromPath[int]) -> PartnerShape:
+@get("/partners/{partner:int}", operation_class=Tagged, summary="Show a partner")
+async def show_partner(request: HttpRequest, partner: FromPath[int]) -> Response[PartnerShape]:
     """With its grants."""
-    return _shape(await find_partner(request, partner))
+    entry = await found(request, of_table("partners"), partner, f"partner {partner}")
+    return shown(request, entry, _shape(entry))
 
 
-@put("/partners/{partner:int}", summary="Change a partner")
+@put("/partners/{partner:int}", operation_class=Conditional, summary="Change a partner")
 async def change_partner(request: HttpRequest, partner: FromPath[int], data: JSONBody[PartnerChange]) -> PartnerShape:
     """What is sent replaces what is there; ``disabled`` shuts it out. Its accounts and credentials stay."""
     fields = {"name": data.name, "email": data.email, "disabled": data.disabled, "quota": data.quota}
     fields["grants"] = _grants(data.grants)
-    await api_of(request).edit(Edit("partners", partner, changed(f"partner {partner}", **fields)), caller_of(request))
+    await perform(request, Edit("partners", partner, changed(f"partner {partner}", **fields)))
     return PartnerShape(id=partner, **asdict(data))
 
 
-@delete("/partners/{partner:int}", summary="Remove a partner")
+@delete("/partners/{partner:int}", operation_class=Conditional, summary="Remove a partner")
 async def remove_partner(request: HttpRequest, partner: FromPath[int]) -> None:
     """With its accounts and credentials."""
-    await api_of(request).edit(Edit("partners", partner, removed(f"partner {partner}")), caller_of(request))
+    await perform(request, Edit("partners", partner, removed(f"partner {partner}")))
 
 
-@put("/partners/{partner:int}/grants/{system:str}/{message_type:str}", opt={"without_body": True}, summary="Grant")
+@put(
+    "/partners/{partner:int}/grants/{system:str}/{message_type:str}",
+    opt={"without_body": True},
+    operation_class=Conditional,
+    summary="Grant",
+)
 async def grant(
     request: HttpRequest, partner: FromPath[int], system: FromPath[str], message_type: FromPath[str]
 ) -> Grant:
     """One message type of one system; granted again, nothing changes."""
-    granted = await _regrant(request, partner, system, lambda names: (*names, message_type))
+    granted = await _regrant(request, partner, system, message_type, lambda names: (*names, message_type))
     return Grant(system=system, message_types=granted)
 
 
-@delete("/partners/{partner:int}/grants/{system:str}/{message_type:str}", summary="Withdraw a grant")
+@delete(
+    "/partners/{partner:int}/grants/{system:str}/{message_type:str}",
+    operation_class=Conditional,
+    summary="Withdraw a grant",
+)
 async def withdraw(
     request: HttpRequest, partner: FromPath[int], system: FromPath[str], message_type: FromPath[str]
 ) -> None:
@@ -85,10 +96,10 @@ async def withdraw(
             raise not_there(f"grant of {system}/{message_type} to partner {partner}")
         return tuple(name for name in names if name != message_type)
 
-    await _regrant(request, partner, system, without)
+    await _regrant(request, partner, system, message_type, without)
 
 
-async def _regrant(request: HttpRequest, partner: int, system: str, change: Any) -> tuple[str, ...]:
+async def _regrant(request: HttpRequest, partner: int, system: str, message_type: str, change: Any) -> tuple[str, ...]:
     now: tuple[str, ...] = ()
 
     def of_partner(old: PartnerEntry | None) -> PartnerEntry:
@@ -101,17 +112,11 @@ async def _regrant(request: HttpRequest, partner: int, system: str, change: Any)
         grants = tuple(GrantEntry(system=name, message_types=names) for name, names in granted.items() if names)
         return replace(old, grants=grants)
 
-    await api_of(request).edit(Edit("partners", partner, of_partner, by_path=True), caller_of(request))
+    def exists(old: PartnerEntry) -> bool:
+        return any(each.system == system and message_type in each.message_types for each in old.grants)
+
+    await perform(request, Edit("partners", partner, of_partner, by_path=True, exists=exists))
     return now
-
-
-async def find_partner(request: HttpRequest, partner: int) -> PartnerEntry:
-    """The partner's entry, or 404."""
-    file = await api_of(request).ask(lambda store: store.export())
-    found = next((each for each in file.partners if each.id == partner), None)
-    if found is None:
-        raise not_there(f"partner {partner}")
-    return found
 
 
 def _grants(grants: tuple[Grant, ...]) -> tuple[GrantEntry, ...]:

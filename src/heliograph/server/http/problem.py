@@ -130,6 +130,11 @@ def on_timeout(_request: Request[Any, Any, Any], _error: TimeoutError) -> Respon
     return respond(problem(408, "Request Timeout", detail), {"Connection": "close"})
 
 
+def on_nested(_request: Request[Any, Any, Any], _error: RecursionError) -> Response[bytes]:
+    """JSON that no decoder follows to its depth."""
+    return respond(problem(400, "Bad Request", "The body is nested too deeply."))
+
+
 def on_http_error(_request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """An error of Litestar's: no such path or method, a body that does not fit."""
     if isinstance(error, ValidationException):

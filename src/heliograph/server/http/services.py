@@ -9,9 +9,11 @@ from litestar.params import FromPath, JSONBody
 
 from heliograph.directory.file import ServiceEntry
 from heliograph.directory.secret import Secret, new_secret
-from heliograph.server.http.answers import api_of, caller_of, created
-from heliograph.server.http.edits import Edit, changed, made, removed, there
-from heliograph.server.http.page import After, Limit, page
+from heliograph.server.http.answers import created
+from heliograph.server.http.conditions import Conditional, Tagged, perform, shown
+from heliograph.server.http.edits import Edit, changed, made, removed
+from heliograph.server.http.entries import found, listed, of_table
+from heliograph.server.http.page import After, Limit
 from heliograph.server.http.shapes import Made, ServiceChange, ServiceShape
 
 HttpRequest = Request[Any, Any, Any]
@@ -20,8 +22,7 @@ HttpRequest = Request[Any, Any, Any]
 @get("/services", summary="List services")
 async def list_services(request: HttpRequest, limit: Limit = None, after: After = None) -> Response[list[ServiceShape]]:
     """In the order of their names."""
-    file = await api_of(request).ask(lambda store: store.export())
-    return page(request, map(_shape, file.services), lambda each: each.name, limit, after)
+    return await listed(request, of_table("services"), lambda each: each.name, _shape, limit, after)
 
 
 @post("/services", summary="Make a service")
@@ -29,30 +30,29 @@ async def make_service(request: HttpRequest, data: JSONBody[ServiceShape]) -> Re
     """The answer holds its first secret, which is not shown again."""
     secret = new_secret()
     entry = ServiceEntry(name=data.name, secret=Secret(secret), subscribe=data.subscribe, publish=data.publish)
-    await api_of(request).edit(Edit("services", data.name, made(entry, f"a service {data.name!r}")), caller_of(request))
+    await perform(request, Edit("services", data.name, made(entry, f"a service {data.name!r}")))
     return created(f"/services/{data.name}", Made(data.name, secret))
 
 
-@get("/services/{service:str}", summary="Show a service")
-async def show_service(request: HttpRequest, service: FromPath[str]) -> ServiceShape:
+@get("/services/{service:str}", operation_class=Tagged, summary="Show a service")
+async def show_service(request: HttpRequest, service: FromPath[str]) -> Response[ServiceShape]:
     """With its rights."""
-    file = await api_of(request).ask(lambda store: store.export())
-    found = next((each for each in file.services if each.name == service), None)
-    return _shape(there(found, f"service {service!r}"))
+    entry = await found(request, of_table("services"), service, f"service {service!r}")
+    return shown(request, entry, _shape(entry))
 
 
-@put("/services/{service:str}", summary="Change a service")
+@put("/services/{service:str}", operation_class=Conditional, summary="Change a service")
 async def change_service(request: HttpRequest, service: FromPath[str], data: JSONBody[ServiceChange]) -> ServiceShape:
     """The rights that are sent replace those that are there."""
     change = changed(f"service {service!r}", subscribe=data.subscribe, publish=data.publish)
-    await api_of(request).edit(Edit("services", service, change), caller_of(request))
+    await perform(request, Edit("services", service, change))
     return ServiceShape(name=service, subscribe=data.subscribe, publish=data.publish)
 
 
-@delete("/services/{service:str}", summary="Remove a service")
+@delete("/services/{service:str}", operation_class=Conditional, summary="Remove a service")
 async def remove_service(request: HttpRequest, service: FromPath[str]) -> None:
     """With its credentials."""
-    await api_of(request).edit(Edit("services", service, removed(f"service {service!r}")), caller_of(request))
+    await perform(request, Edit("services", service, removed(f"service {service!r}")))
 
 
 def _shape(entry: ServiceEntry) -> ServiceShape:

@@ -155,9 +155,10 @@ class NewCredential(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class Rotation(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """``overlap_ms``: how long those of the same name stay valid."""
+    """``overlap_ms``: how long those of the same name stay valid; ``expires_ms``: of the new one, null for never."""
 
     name: Shown
+    expires_ms: Annotated[int, Meta(ge=0, le=2**53)] | None = None
     overlap_ms: Annotated[int, Meta(ge=0, le=31_536_000_000)] = 0
 
 

@@ -10,9 +10,11 @@ from msgspec.structs import asdict, replace
 
 from heliograph.directory.file import SystemEntry
 from heliograph.directory.secret import Secret, new_secret
-from heliograph.server.http.answers import api_of, caller_of, created
-from heliograph.server.http.edits import Edit, changed, made, not_there, removed, there
-from heliograph.server.http.page import After, Limit, page
+from heliograph.server.http.answers import created
+from heliograph.server.http.conditions import Conditional, Tagged, perform, shown
+from heliograph.server.http.edits import Edit, changed, made, not_there, removed
+from heliograph.server.http.entries import found, listed, of_table
+from heliograph.server.http.page import After, Limit
 from heliograph.server.http.shapes import Made, Retention, SystemChange, SystemShape
 
 HttpRequest = Request[Any, Any, Any]
@@ -21,8 +23,7 @@ HttpRequest = Request[Any, Any, Any]
 @get("/systems", summary="List systems")
 async def list_systems(request: HttpRequest, limit: Limit = None, after: After = None) -> Response[list[SystemShape]]:
     """In the order of their names."""
-    file = await api_of(request).ask(lambda store: store.export())
-    return page(request, map(_shape, file.systems), lambda each: each.name, limit, after)
+    return await listed(request, of_table("systems"), lambda each: each.name, _shape, limit, after)
 
 
 @post("/systems", summary="Make a system")
@@ -32,33 +33,36 @@ async def make_system(request: HttpRequest, data: JSONBody[SystemShape]) -> Resp
     entry = SystemEntry(
         name=data.name, secret=Secret(secret), message_types=data.message_types, retention=dict(data.retention)
     )
-    await api_of(request).edit(Edit("systems", data.name, made(entry, f"a system {data.name!r}")), caller_of(request))
+    await perform(request, Edit("systems", data.name, made(entry, f"a system {data.name!r}")))
     return created(f"/systems/{data.name}", Made(data.name, secret))
 
 
-@get("/systems/{system:str}", summary="Show a system")
-async def show_system(request: HttpRequest, system: FromPath[str]) -> SystemShape:
+@get("/systems/{system:str}", operation_class=Tagged, summary="Show a system")
+async def show_system(request: HttpRequest, system: FromPath[str]) -> Response[SystemShape]:
     """With the message types that are switched on."""
-    file = await api_of(request).ask(lambda store: store.export())
-    found = next((each for each in file.systems if each.name == system), None)
-    return _shape(there(found, f"system {system!r}"))
+    entry = await found(request, of_table("systems"), system, f"system {system!r}")
+    return shown(request, entry, _shape(entry))
 
 
-@put("/systems/{system:str}", summary="Change a system")
+@put("/systems/{system:str}", operation_class=Conditional, summary="Change a system")
 async def change_system(request: HttpRequest, system: FromPath[str], data: JSONBody[SystemChange]) -> SystemShape:
     """What is sent replaces what is there; message types that are absent are switched off."""
     change = changed(f"system {system!r}", message_types=data.message_types, retention=data.retention)
-    await api_of(request).edit(Edit("systems", system, change), caller_of(request))
+    await perform(request, Edit("systems", system, change))
     return SystemShape(name=system, message_types=data.message_types, retention=data.retention)
 
 
-@delete("/systems/{system:str}", summary="Remove a system")
+@delete("/systems/{system:str}", operation_class=Conditional, summary="Remove a system")
 async def remove_system(request: HttpRequest, system: FromPath[str]) -> None:
     """Its grants must be withdrawn before."""
-    await api_of(request).edit(Edit("systems", system, removed(f"system {system!r}")), caller_of(request))
+    await perform(request, Edit("systems", system, removed(f"system {system!r}")))
 
 
-@put("/systems/{system:str}/message-types/{message_type:str}", summary="Switch a message type on")
+@put(
+    "/systems/{system:str}/message-types/{message_type:str}",
+    operation_class=Conditional,
+    summary="Switch a message type on",
+)
 async def switch_on(
     request: HttpRequest, system: FromPath[str], message_type: FromPath[str], data: JSONBody[Retention]
 ) -> Retention:
@@ -70,11 +74,18 @@ async def switch_on(
         names = dict.fromkeys([*old.message_types, message_type])
         return replace(old, message_types=tuple(names), retention=old.retention | {message_type: data})
 
-    await api_of(request).edit(Edit("systems", system, change, by_path=True), caller_of(request))
+    def exists(old: SystemEntry) -> bool:
+        return message_type in old.message_types
+
+    await perform(request, Edit("systems", system, change, by_path=True, exists=exists))
     return data
 
 
-@delete("/systems/{system:str}/message-types/{message_type:str}", summary="Switch a message type off")
+@delete(
+    "/systems/{system:str}/message-types/{message_type:str}",
+    operation_class=Conditional,
+    summary="Switch a message type off",
+)
 async def switch_off(request: HttpRequest, system: FromPath[str], message_type: FromPath[str]) -> None:
     """Grants of it must be withdrawn before."""
 
@@ -85,7 +96,7 @@ async def switch_off(request: HttpRequest, system: FromPath[str], message_type: 
         kept = {name: value for name, value in old.retention.items() if name != message_type}
         return replace(old, message_types=names, retention=kept)
 
-    await api_of(request).edit(Edit("systems", system, change), caller_of(request))
+    await perform(request, Edit("systems", system, change))
 
 
 def _shape(entry: SystemEntry) -> SystemShape:

@@ -1,4 +1,4 @@
-"""Stores on both databases, with a cheap hasher and a clock that a test moves."""
+"""Stores on SQLite, with a cheap hasher and a clock that a test moves; tests/integration/postgresql has the other."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
 
 from heliograph.directory.secret import Secret
 from heliograph.directory.store.database import url_in
-from heliograph.directory.store.migrations import upgrade
 from heliograph.directory.store.store import DirectoryStore
-from heliograph.directory.store.tables import metadata
 from heliograph.limits import Limits
+from tests.stored import store_tables
 from tests.unit.directory.conftest import CountingHasher
 
 
@@ -36,30 +34,17 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(scope="session")
-def migrated(postgresql_server: str) -> Iterator[Engine]:
-    """A database with its tables, for all tests of the run; to make one for each would take them four times as long."""
-    server = create_engine(postgresql_server, isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
-        connection.execute(text("CREATE DATABASE migrated"))
-    server.dispose()
-    engine = create_engine(postgresql_server.rpartition("/")[0] + "/migrated")
-    upgrade(engine)
-    yield engine
-    engine.dispose()
+@pytest.fixture
+def new_url(tmp_path: Path) -> Secret:
+    """Of a database without tables."""
+    return url_in(tmp_path / "data")
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs_postgresql)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Secret:
-    """Of a database with nothing in its tables, of one kind after the other."""
-    if request.param == "sqlite":
-        return url_in(tmp_path / "data")
-    engine: Engine = request.getfixturevalue("migrated")
-    with engine.begin() as connection:
-        names = ", ".join(table.name for table in metadata.sorted_tables)
-        connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY"))
-        connection.execute(text("INSERT INTO revision (id, number) VALUES (1, 0)"))
-    return Secret(engine.url.render_as_string(hide_password=False))
+@pytest.fixture
+def url(tmp_path: Path) -> Secret:
+    """Of a database with nothing in its tables."""
+    store_tables(tmp_path / "data")
+    return url_in(tmp_path / "data")
 
 
 Open = Callable[..., DirectoryStore]

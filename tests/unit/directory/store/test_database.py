@@ -1,11 +1,9 @@
-"""Opening the database: tables, migrations, two nodes at once, and faults that tell no password."""
+"""Opening the database: a file that another one is opening, what SQLite is told, and faults that tell no password."""
 
 from __future__ import annotations
 
 import sqlite3
 import stat
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,98 +11,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from sqlalchemy import text
 
-from heliograph.directory.file import MessageTypeEntry
-from heliograph.directory.quota import Quota
 from heliograph.directory.secret import Secret
 from heliograph.directory.store import database
-from heliograph.directory.store.migrations import upgrade
 from heliograph.directory.store.store import DirectoryStore
-from heliograph.directory.store.tables import metadata
 from heliograph.errors import ServerError, SettingsError
 from heliograph.limits import Limits
-
-MIGRATE = """
-import sys
-from heliograph.directory.secret import Secret
-from heliograph.directory.store.store import DirectoryStore
-from heliograph.limits import Limits
-store = DirectoryStore(Secret(sys.argv[1]), Limits())
-print("ready", flush=True)
-sys.stdin.readline()
-store.migrate()
-print(store.revision())
-"""
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs_postgresql)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Secret:
-    """Of a database without tables, of one kind after the other."""
-    if request.param == "sqlite":
-        return database.url_in(tmp_path / "data")
-    return Secret(request.getfixturevalue("postgresql_url"))
-
-
-def test_the_migrations_make_the_tables_of_the_source(store: DirectoryStore):
-    with store._engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-
-
-def test_a_partner_of_before_there_were_quotas_has_none(url: Secret):
-    engine = database.connect(url, Limits())
-    upgrade(engine, "0002")
-    with engine.begin() as connection:
-        connection.execute(text("INSERT INTO principals (kind, login) VALUES ('partner', 'ops@a.example')"))
-        connection.execute(
-            text("INSERT INTO partners (principal, id, name, disabled) SELECT id, 7, 'A', 1 = 0 FROM principals")
-        )
-    engine.dispose()
-    store = DirectoryStore.open(url, Limits())
-    (partner,) = store.export().partners
-    assert (partner.id, partner.quota) == (7, Quota())
-    store.close()
-
-
-def test_migrating_again_changes_nothing(store: DirectoryStore):
-    store.migrate()
-    assert store.revision() == 0
-
-
-def test_message_types_of_the_first_version_stay_as_they_were(url: Secret):
-    engine = database.connect(url, Limits())
-    upgrade(engine, "0001")
-    with engine.begin() as connection:
-        connection.execute(text("INSERT INTO message_types (name, key, body) VALUES ('raw', '#', 'any')"))
-    engine.dispose()
-    store = DirectoryStore.open(url, Limits())
-    assert store.export().message_types == (MessageTypeEntry(name="raw", key="#", body="any"),)
-    store.close()
-
-
-def test_two_nodes_may_start_at_once(url: Secret):
-    starting = [
-        subprocess.Popen(
-            [sys.executable, "-c", MIGRATE, url.reveal()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        for _ in range(2)
-    ]
-    try:
-        for process in starting:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        for process in starting:
-            assert process.stdin is not None
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        assert [process.communicate(timeout=30)[0] for process in starting] == ["0\n"] * 2
-        assert [process.returncode for process in starting] == [0] * 2
-    finally:
-        for process in starting:
-            process.kill()
-            process.communicate()
 
 
 @contextmanager
@@ -130,13 +43,6 @@ def test_a_new_file_that_stays_locked_is_given_up_in_time(tmp_path: Path):
     with locked(tmp_path / database.FILE_NAME), pytest.raises(ServerError, match="database is locked"):
         DirectoryStore.open(database.url_in(tmp_path), Limits(directory_busy_ms_max=100))
     assert 0.1 <= time.monotonic() - started < 5
-
-
-def test_tables_of_a_newer_version_are_left_alone(store: DirectoryStore):
-    with store._engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(SettingsError, match="newer version of heliograph"):
-        store.migrate()
 
 
 def test_the_file_is_for_its_owner_alone(tmp_path: Path):

@@ -7,13 +7,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from heliograph.directory.build import build_directory
 from heliograph.directory.directory import Exchange
 from heliograph.directory.fault import NotThere
-from heliograph.directory.file import DirectoryFile, read_directory_file
+from heliograph.directory.file import DirectoryFile, SystemEntry, read_directory_file
 from heliograph.directory.secret import Secret
 from heliograph.directory.store.entities import entities_of
+from heliograph.directory.store.reading import Span
 from heliograph.directory.store.store import DirectoryStore
 from heliograph.directory.toml import toml_text
 from heliograph.errors import LimitError, ServerError, SettingsError
@@ -148,6 +150,41 @@ def test_an_export_applied_again_changes_nothing(store: DirectoryStore, full: Di
     assert not store.apply(exported, "test")
 
 
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [
+        ("systems", "name"),
+        ("partners", "id"),
+        ("event_types", "name"),
+        ("message_types", "name"),
+        ("services", "name"),
+        ("operators", "name"),
+    ],
+)
+def test_a_table_is_read_entry_by_entry(store: DirectoryStore, read: Read, table: str, key: str):
+    two = '[[event_types]]\nname = "van"\n[[event_types]]\nname = "redVan"\nsupertype = "van"\n'
+    store.apply(read(f"{FULL}{two}"), "test")
+    entries = store.entries(table, Span())
+    without_accounts = {"accounts": ()} if table == "partners" else {}
+    assert entries == [replace(each, **without_accounts) for each in getattr(store.export(), table)]
+    keys = [getattr(each, key) for each in entries]
+    assert [store.entries(table, Span(key=each)) for each in keys] == [[each] for each in entries]
+    assert [store.entries(table, Span(after=each, limit=1)) for each in keys[:-1]] == [[each] for each in entries[1:]]
+    assert store.entries(table, Span(after=keys[-1])) == []
+
+
+def test_accounts_are_read_one_by_one(store: DirectoryStore, full: DirectoryFile):
+    store.apply(full, "test")
+    accounts = store.accounts(7, Span())
+    assert [each.id for each in accounts] == [2, 12345, 2**63 - 1]
+    assert tuple(accounts) == next(each for each in store.export().partners if each.id == 7).accounts
+    assert store.accounts(7, Span(after=2, limit=1)) == accounts[1:2]
+    assert store.accounts(7, Span(key=12345)) == accounts[1:2]
+    assert store.accounts(7, Span(key=777)) == []
+    with pytest.raises(NotThere):
+        store.accounts(8, Span())
+
+
 def test_an_export_into_an_empty_database_asks_for_the_secrets(store: DirectoryStore, full: DirectoryFile, open_store):
     store.apply(full, "test")
     exported = store.export()
@@ -259,6 +296,21 @@ def test_several_let_in_and_the_file_leaves_those_of_others(
     assert lets_in(store, hasher, "acme", "second-secret")
     assert not store.apply(full, "test")
     assert valid(store, "acme", clock) == ["second", "file"]
+
+
+def test_one_that_was_made_otherwise_is_the_first_and_no_file_s(
+    store: DirectoryStore, hasher: CountingHasher, clock: Clock
+):
+    store.edit(lambda file: replace(file, systems=(SystemEntry(name="beta", secret=Secret("beta-secret")),)), "ann")
+    assert valid(store, "beta", clock) == ["first"]
+    assert not store.apply(store.export(), "test")
+    named = DirectoryFile(systems=(SystemEntry(name="beta", secret=Secret("another")),))
+    assert list(store.plan(named).lines()) == ["+ credential file of beta"]
+    store.apply(named, "test")
+    assert not store.apply(named, "test")
+    assert valid(store, "beta", clock) == ["file", "first"]
+    assert lets_in(store, hasher, "beta", "beta-secret")
+    assert store.audit(3)[1].what == "credential first of beta"
 
 
 def test_one_that_is_revoked_lets_nobody_in_and_no_old_file_brings_it_back(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from heliograph.engine.embedded import catch_up
 from heliograph.engine.embedded.engine import EmbeddedEngine
 from heliograph.engine.interface import Retention, StartAt
 from heliograph.engine.interface import Start as Begin
@@ -15,6 +16,9 @@ from heliograph.errors import HeliographError, LimitError, ServerError
 from heliograph.limits import Limits
 from tests.crash.stores import FaultyStore
 from tests.engine.conftest import Confirmed, Station
+from tests.in_memory import ROOM_BYTES
+
+QUICK = {"probe_interval_ms": 20, "preallocated_bytes": ROOM_BYTES}
 
 
 class Plant:
@@ -25,7 +29,7 @@ class Plant:
         self.engines: list[EmbeddedEngine] = []
 
     async def start(self, **limits: int) -> Station:
-        self.engine = EmbeddedEngine(Limits(**({"probe_interval_ms": 20} | limits)), self.store)
+        self.engine = EmbeddedEngine(Limits(**(QUICK | limits)), self.store)
         self.engines.append(self.engine)
         station = Station(self.engine)
         await self.engine.start()
@@ -89,7 +93,10 @@ async def test_a_retry_of_what_was_not_stored_is_stored(plant: Plant) -> None:
     assert await station.store("a", b"", headers) > lost
 
 
-async def test_who_is_behind_waits_for_a_disk_that_cannot_be_read(plant: Plant) -> None:
+async def test_who_is_behind_waits_for_a_disk_that_cannot_be_read(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catch_up, "_RETRY_S", 0.02)
     station = await plant.start()
     await station.store_all(*"abc")
     plant.store.fail("EIO", times=2, operations=("read",))

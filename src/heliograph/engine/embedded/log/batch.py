@@ -116,6 +116,20 @@ def decode_events(exchange: str, head: Head, body: bytes) -> list[Event]:
     return decode_body(exchange, head.first_offset, head.event_count, body)
 
 
+def decode_event_keys(head: Head, body: bytes) -> list[str]:
+    """The routing key of each event of a batch, after checking its body.  Raises BatchDamagedError."""
+    check_body(head, body)
+    count = head.event_count
+    try:
+        places = struct.unpack_from(f"<{count}I", body, 4 * count)
+        (table_size,) = struct.unpack_from("<I", body, 16 * count)
+        table_at = 16 * count + 4
+        keys = [key for key, _ in _decode_table(body[table_at : table_at + table_size])]
+        return [keys[place] for place in places]
+    except (struct.error, DecodeError, IndexError) as error:
+        raise BatchDamagedError("body") from error
+
+
 def decode_body(exchange: str, first_offset: int, count: int, body: bytes, position: int = 0) -> list[Event]:
     """The events of a body; equal envelopes are one object.  Raises BatchDamagedError.
 

@@ -195,6 +195,10 @@ class Log:
 
     def read_events(self, segment: Segment, at: int, head: Head) -> list[Event] | Gap:
         """See ``Batch.events``."""
+        return self.read_body(segment, at, head, partial(decode_events, self.name))
+
+    def read_body(self, segment: Segment, at: int, head: Head, decode: Callable[[Head, bytes], T]) -> T | Gap:
+        """What ``decode`` makes of the body of a batch, or a Gap."""
         file = segment.file
         if file is None:
             return Gap(head.first_offset, head.last_offset, "removed")
@@ -207,7 +211,7 @@ class Log:
             body = b""
         self._window.salvage = False
         try:
-            return decode_events(self.name, head, body)
+            return decode(head, body)
         except BatchDamagedError as error:
             return self._lose(segment, at, head, str(error))
 

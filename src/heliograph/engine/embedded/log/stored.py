@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from heliograph.engine.embedded.log.batch import Head
+from heliograph.engine.embedded.log.batch import Head, decode_event_keys
 from heliograph.engine.embedded.log.damage import Gap
 from heliograph.engine.embedded.log.segment import Segment
 from heliograph.engine.interface import Event
@@ -33,6 +33,10 @@ class Batch:
         Raises ServerError if the disk gives an error.
         """
         return self._log.read_events(self._segment, self._at, self.head)
+
+    def event_keys(self) -> list[str] | Gap:
+        """The routing key of each event; otherwise as ``events``, for a fraction of the work."""
+        return self._log.read_body(self._segment, self._at, self.head, decode_event_keys)
 
 
 class Stretch(NamedTuple):

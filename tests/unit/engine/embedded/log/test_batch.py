@@ -13,6 +13,7 @@ from heliograph.engine.embedded.log.batch import (
     MAGIC,
     BatchDamagedError,
     Head,
+    decode_event_keys,
     decode_events,
     decode_head,
     decode_keys,
@@ -120,3 +121,20 @@ def test_a_mark_holds_nothing_and_names_the_last_offset():
     assert (head.event_count, head.last_offset, head.previous_offset, head.reserved_offset) == (0, 41, 41, 100)
     assert head.size == HEAD_BYTES
     assert head.flags == 1
+
+
+@given(batches(), SALTS)
+def test_the_keys_of_the_events_are_read_without_the_events(events: list[Event], salt: int) -> None:
+    data = encode(events, 0, 1 << 62, salt)
+    head, found = decode(data, salt)
+    body = data[HEAD_BYTES + head.keys_size :]
+    assert decode_event_keys(head, body) == [each.envelope.key for each in found]
+
+
+def test_the_keys_of_a_damaged_body_are_not_read() -> None:
+    data = encode([event(1), event(2, key="l")], 0, 9, 5)
+    head, _ = decode(data, 5)
+    body = bytearray(data[HEAD_BYTES + head.keys_size :])
+    body[20] ^= 1
+    with pytest.raises(BatchDamagedError):
+        decode_event_keys(head, bytes(body))

@@ -1,0 +1,7 @@
+"""Watching the stored directory: its unit tests again, on PostgreSQL."""
+
+import pytest
+
+from tests.unit.directory.store.test_watcher import *  # noqa: F403
+
+pytestmark = pytest.mark.needs_postgresql
