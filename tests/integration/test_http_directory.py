@@ -328,6 +328,7 @@ def test_a_change_that_somebody_has_not_seen_is_not_undone(
     for refused in (maria("PUT", place, change, if_match=old), maria("DELETE", place, if_match=old)):
         assert (refused.status, refused.headers["content-type"]) == (412, "application/problem+json")
     assert maria("DELETE", place, if_match="no tag").status == 400
+    assert maria("DELETE", place, if_match="").status == 400  # which is not absent
     assert maria("DELETE", place, if_match=seen.headers["etag"]).status == 204
     assert maria("DELETE", place, if_match="*").status == 404
 

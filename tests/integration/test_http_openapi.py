@@ -138,7 +138,7 @@ def test_the_examples_are_stored(served: tuple[Process, str]):
 @pytest.mark.long
 @pytest.mark.parametrize("who", PEOPLE)
 def test_the_document_says_it_of_many_requests(served: tuple[Process, str], tmp_path: Path, who: str):
-    find_faults(served, tmp_path, who, "--phases", "fuzzing,stateful", "--max-examples", "300")
+    find_faults(served, tmp_path, who, "--phases", "fuzzing,stateful", "--max-examples", "100")
 
 
 def test_every_operation_is_asked_for_by_somebody(served: tuple[Process, str]):
