@@ -174,6 +174,16 @@ def test_the_audit_says_who_did_what(maria: HttpClient):
     assert older[0]["id"] < newest["id"]
 
 
+@pytest.mark.parametrize("number", [str(2**63), "1" + "0" * 50, "9" * 5_000])
+def test_numbers_that_are_too_large_are_not_there_or_wrong(maria: HttpClient, number: str):
+    assert maria("GET", f"/partners/{number}").status == 404
+    assert maria("PUT", f"/partners/9/accounts/{number}", {}).status == 404
+    assert maria("DELETE", f"/partners/9/accounts/777/cameras/{number}").status == 404
+    assert maria("GET", f"/partners?after={number}").status == 422
+    assert maria("POST", "/partners/9/accounts", f'{{"id": {number}}}'.encode()).status in {400, 422}
+    assert maria("GET", f"/partners?limit={number}").status in {200, 422}
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status", "pointers"),
     [
