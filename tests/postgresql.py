@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import shutil
 import socket
 import subprocess
@@ -41,6 +42,18 @@ def running() -> Iterator[str]:
             yield f"postgresql+psycopg://heliograph@127.0.0.1:{port}/postgres"
         finally:
             _run([*control, "-m", "immediate", "stop"], folder, user)
+
+
+def own_database(url: str, name: str) -> str:
+    """An empty database beside those of other modules; it goes with the server."""
+    from sqlalchemy import create_engine, text  # of the server's parts, like who asks for this
+
+    name = re.sub(r"\W", "_", name)
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return url.rpartition("/")[0] + f"/{name}"
 
 
 def _give_away(folder: str) -> str | None:

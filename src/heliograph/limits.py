@@ -13,6 +13,8 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
 
     # --- before login: an unknown peer gets little
     handshake_ms_max: int = 5_000  #: from accept to the end of the WebSocket handshake
+    handshake_bytes_max: int = 16_384  #: a browser with many cookies sends half of it
+    handshake_headers_max: int = 128  #: a browser behind two proxies sends 30
     login_ms_max: int = 10_000  #: from the handshake (or accept, on TCP) to CONNECTED
     unauthenticated_bytes_max: int = 65_536  #: held for a session that is not logged in; CONNECT is far smaller
 
@@ -105,6 +107,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     http_head_ms_max: int = 5_000  #: from accept, or the first octet of a further request, to the end of its head
     http_request_ms_max: int = 60_000  #: from the head to the end of the answer; a stream of events too
     http_body_bytes_max: int = 8_388_608  #: held in memory; an array of events as well
+    http_json_bytes_max: int = 1_048_576  #: of anything but events; a schema with all that belongs to it fits
     ingest_bytes_max: int = 134_217_728  #: of a stream of events, which is never held as a whole
     ingest_items_max: int = 100_000  #: events of one request; each has a line in the answer
     page_items_max: int = 200  #: of one answer, as the vendor's Events API
@@ -119,7 +122,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     stream_beat_ms: int = 15_000  #: after so long without an event a comment is sent, since proxies close after 30 s
 
     # --- the directory's database
-    directory_poll_ms: int = 1_000  #: how often a node looks for changes; they are to be seen within 5 s
+    directory_poll_ms: int = 500  #: how often a node looks for changes, so that one made elsewhere holds within 1 s
     directory_busy_ms_max: int = 10_000  #: another node writes, or migrates
     directory_attempts_max: int = 5  #: to apply what somebody else's change has overtaken
     last_used_interval_ms: int = 10_000  #: last uses are written together, so that logins cost no commit each

@@ -37,7 +37,8 @@ class BrokerProcess:
             )
         try:
             self.line = self._first_line()
-            self.ws_url, self.tcp_url = re.findall(r"\S+://[^\s,]+", self.line)
+            self.ws_url, self.tcp_url, *http = re.findall(r"\S+://[^\s,]+", self.line)
+            self.http_url = http[0] if http else ""
         except BaseException:
             self.kill()
             raise
@@ -49,6 +50,10 @@ class BrokerProcess:
     @property
     def tcp_address(self) -> tuple[str, int]:
         return _address(self.tcp_url)
+
+    @property
+    def http_address(self) -> tuple[str, int]:
+        return _address(self.http_url)
 
     @property
     def is_secure(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -31,11 +32,14 @@ class HttpClient:
         return HttpClient(self.url, "Basic " + base64.b64encode(f"{login}:{password}".encode()).decode())
 
     def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        """Octets go as they are, anything else as JSON; ``content_type="..."`` is the header Content-Type."""
+        """Octets go as they are, those of an iterator in chunks, anything else as JSON.
+
+        ``content_type="..."`` is the header Content-Type.
+        """
         sent = {"Authorization": self.authorization} if self.authorization else {}
         if body is not None:
             sent["content-type"] = "application/json"
-            if not isinstance(body, bytes):
+            if not isinstance(body, bytes | Iterator):
                 body = json.dumps(body).encode()
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         place = urlsplit(self.url)

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import schemathesis
 
-#: As the document has it.
-_TAGS = re.compile(r'\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*')
-
 
 @schemathesis.hook
 def before_call(_context: schemathesis.HookContext, case: schemathesis.Case, _kwargs: dict[str, Any]) -> None:
-    """Write whole numbers without a fraction, and lists of entity tags as lists of entity tags.
+    """Write whole numbers without a fraction.
 
     To JSON Schema 7.0 is an integer, and no keyword says otherwise.  Here it is none: ids become words of a key, which
-    have one spelling (docs/http.md, Errors).  And whatever the pattern of If-Match and If-None-Match says,
-    Schemathesis 4.32 takes 0 for a value that is right.
+    have one spelling (docs/http.md, Errors).
     """
     case.body = _whole(case.body)
-    if case.meta is not None and case.meta.generation.mode is schemathesis.GenerationMode.POSITIVE:
-        for name in ("If-Match", "If-None-Match"):
-            if not _TAGS.fullmatch(str(case.headers.get(name, "*"))):
-                case.headers[name] = "*"
 
 
 def _whole(value: Any) -> Any:

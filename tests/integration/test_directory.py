@@ -11,9 +11,12 @@ import pytest
 
 from heliograph.client import ServerRefused, connect
 from tests.integration.conftest import ACME, NORTHWIND, Process, Start, address
+from tests.integration.http_client import HttpClient
 
 OPS, PASSWORD = NORTHWIND["HELIOGRAPH_LOGIN"], NORTHWIND["HELIOGRAPH_PASSWORD"]
 WITHIN_S = 20
+#: From a change on one node to what another does.
+NODES_S = 5
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs_postgresql)])
@@ -113,6 +116,35 @@ async def test_what_apply_changes_is_seen_by_a_server_that_runs(
     assert run("apply", "directory.toml")[:2] == (0, lines)
     assert run("apply", "directory.toml")[:2] == (0, ["nothing to change"])
     await until_in(server, ACME["HELIOGRAPH_SYSTEM"], ACME["HELIOGRAPH_SECRET"], True)
+
+
+@pytest.mark.needs_postgresql
+async def test_servers_on_one_database_see_each_others_changes_within_five_seconds(
+    start: Start, directory: Path, postgresql_url: str
+):
+    environment = {"HELIOGRAPH_DIRECTORY_URL": postgresql_url}
+    adding = start("operator", "add", "maria", **environment)
+    assert adding.ended() == 0
+    here = serve(start, environment, "--apply", "directory.toml", "--data-dir", "here")
+    there = serve(start, environment, "--data-dir", "there")
+    maria = HttpClient(address(here, "http")).bearer(adding.lines[0])
+    async with (
+        connect(address(there), OPS, PASSWORD) as client,
+        client.subscribe("/exchange/acme_face_v24/7.#") as subscription,
+    ):
+        waiting = asyncio.create_task(anext(aiter(subscription)))
+        await asyncio.sleep(0)
+        partner = {"id": 70, "name": "Tailspin", "email": "ops@tailspin.example"}
+        made = await asyncio.to_thread(maria, "POST", "/partners", partner)
+        async with asyncio.timeout(NODES_S):
+            while not await lets_in(there, made.body["login"], made.body["secret"]):
+                await asyncio.sleep(0.05)
+        assert not waiting.done()
+        withdrawn = await asyncio.to_thread(maria, "DELETE", "/partners/7/grants/acme/face_v24")
+        assert withdrawn.status == 204
+        async with asyncio.timeout(NODES_S):
+            with pytest.raises(ServerRefused, match="Access withdrawn"):
+                await waiting
 
 
 @pytest.mark.parametrize("environment", ["sqlite"], indirect=True)  # five commands; the store's tests have the other

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from heliograph.client import ServerRefused, connect
-from tests.integration.conftest import ACME, NORTHWIND, SERVE, Process, address, write_directory
+from tests.integration.conftest import ACME, NORTHWIND, SERVE, Process, address, wait_until, write_directory
 from tests.integration.http_client import HttpClient
 
 SYSTEM = (ACME["HELIOGRAPH_SYSTEM"], ACME["HELIOGRAPH_SECRET"])
@@ -20,7 +20,7 @@ PARTNER = (NORTHWIND["HELIOGRAPH_LOGIN"], NORTHWIND["HELIOGRAPH_PASSWORD"])
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs_postgresql)])
 def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
     """One server for all tests here on each database, and the token of its operator."""
-    environment = {}
+    environment = {"HELIOGRAPH_LIMITS_LAST_USED_INTERVAL_MS": "200"}
     if request.param == "postgresql":
         environment["HELIOGRAPH_DIRECTORY_URL"] = request.getfixturevalue("postgresql_server")
     folder = tmp_path_factory.mktemp("directory")
@@ -209,6 +209,19 @@ def test_what_does_not_fit_is_a_problem(maria: HttpClient, path: str, body: obje
     assert [each["pointer"] for each in answer.body.get("errors", [])] == pointers
 
 
+def test_a_body_has_a_limit_of_its_own_however_it_is_sent(maria: HttpClient):
+    fitting = {"id": 16, "name": "x", "email": "a@b.example", "grants": [], "more": "x" * 1_000_000}
+    assert maria("POST", "/partners", fitting).status == 422
+    octets = json.dumps(fitting | {"more": "x" * 1_048_576}).encode()
+    for answer in (
+        maria("POST", "/partners", octets),
+        maria("PUT", "/partners/7", octets),
+        maria("POST", "/partners", (octets[first : first + 65_536] for first in range(0, len(octets), 65_536))),
+    ):
+        assert (answer.status, answer.headers["content-type"]) == (413, "application/problem+json")
+        assert "http_json_bytes_max" in answer.body["detail"]
+
+
 def test_only_operators_administer(maria: HttpClient):
     for method, path in (("GET", "/systems"), ("GET", "/audit"), ("DELETE", "/systems/acme")):
         assert HttpClient(maria.url)(method, path).status == 401
@@ -359,6 +372,31 @@ def test_a_part_is_changed_as_long_as_its_entry_is_what_it_was(maria: HttpClient
     assert maria("DELETE", entry + part, if_match=old).status == 412
     assert maria("DELETE", entry + part, if_match=maria("GET", entry).headers["etag"]).status == 204
     assert maria("GET", entry).headers["etag"] == old, "it is what it was, on any node"
+
+
+def test_a_credential_has_another_name_and_end_and_the_same_secret(maria: HttpClient):
+    maria("POST", "/services", {"name": "changer"})
+    made = maria("POST", "/logins/changer/credentials", {"name": "blue"}).body
+    place, changer = f"/logins/changer/credentials/{made['id']}", maria.basic("changer", made["secret"])
+    end_ms = made["id"] + 2**42
+    old = maria("GET", place).headers["etag"]
+    changed = maria("PUT", place, {"name": "green", "expires_ms": end_ms}, if_match=old)
+    assert (changed.status, changed.body["name"], changed.body["expires_ms"]) == (200, "green", end_ms)
+    assert maria("GET", "/audit?limit=1").body[0]["what"] == "credential blue of changer"
+    assert maria("PUT", place, {"name": "green"}, if_match=old).status == 412
+    assert changer("GET", "/exchanges").status == 200
+    assert maria("PUT", place, {"name": "green", "expires_ms": 1}).status == 200
+    assert changer("GET", "/exchanges").status == 401
+    assert maria("PUT", place, {"name": "green"}).status == 404, "what has ended does not begin again"
+
+
+def test_the_last_use_of_an_operators_token_is_noted(maria: HttpClient):
+    made = maria("POST", "/operators", {"name": "noted"}).body
+    place = "/logins/noted/credentials"
+    assert maria("GET", place).body[0]["last_used_ms"] is None
+    assert maria.bearer(made["secret"])("GET", "/systems").status == 200
+    wait_until(lambda: maria("GET", place).body[0]["last_used_ms"] is not None)
+    assert maria("DELETE", "/operators/noted").status == 204
 
 
 def test_credentials_and_operators_have_tags_too(maria: HttpClient):

@@ -11,10 +11,10 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import pytest
-from sqlalchemy import create_engine, text
 
 from tests.integration.conftest import ACME, ARCHIVER, CONTOSO, NORTHWIND, SERVE, Process, Start, address
 from tests.integration.http_client import Answer, HttpClient
+from tests.postgresql import own_database
 
 FULL, THIN, FACE = "acme_event_full_v24", "acme_event_v24", "acme_face_v24"
 EVENTS, FACES = "/systems/acme/events", "/systems/acme/faces"
@@ -60,16 +60,6 @@ subscribe = ["/exchange/acme_event_full_v24/*.*.32.#", "/exchange/acme_raw/#"]
 """
 
 DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.needs_postgresql)]
-
-
-def own_database(url: str, name: str) -> str:
-    """An empty database beside those of other modules; it goes with the server."""
-    name = re.sub(r"\W", "_", name)
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return url.rpartition("/")[0] + f"/{name}"
 
 
 def serve(folder: Path, request: pytest.FixtureRequest, **environment: str) -> tuple[Process, str]:

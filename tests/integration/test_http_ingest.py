@@ -14,6 +14,7 @@ import pytest
 from heliograph.client import connect
 from tests.integration.conftest import ACME, NORTHWIND, SERVE, Process, Start, address, write_directory
 from tests.integration.http_client import HttpClient
+from tests.postgresql import own_database
 
 SYSTEM = (ACME["HELIOGRAPH_SYSTEM"], ACME["HELIOGRAPH_SECRET"])
 PARTNER = (NORTHWIND["HELIOGRAPH_LOGIN"], NORTHWIND["HELIOGRAPH_PASSWORD"])
@@ -31,15 +32,20 @@ def event(number: int = 1, account: int = 12345, camera: int = 32) -> dict:
     }
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory):
-    """One server for all tests here, and the token of its operator."""
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs_postgresql)])
+def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
+    """One server for all tests here on each database, and the token of its operator."""
     folder = tmp_path_factory.mktemp("ingest")
+    environment = {"HELIOGRAPH_LIMITS_HTTP_HEAD_MS_MAX": "500"}
+    if request.param == "postgresql":
+        environment["HELIOGRAPH_DIRECTORY_URL"] = own_database(
+            request.getfixturevalue("postgresql_server"), folder.name
+        )
     write_directory(folder)
-    adding = Process(["operator", "add", "maria"], folder, {})
+    adding = Process(["operator", "add", "maria"], folder, environment)
     assert adding.ended() == 0, adding.errors
     adding.kill()
-    process = Process([*SERVE, "--log-level", "debug"], folder, {"HELIOGRAPH_LIMITS_HTTP_HEAD_MS_MAX": "500"})
+    process = Process([*SERVE, "--log-level", "debug"], folder, environment)
     process.line()
     yield process, adding.lines[0]
     process.kill()

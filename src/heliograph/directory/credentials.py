@@ -88,6 +88,10 @@ class Authenticator:
         found = self._hashed.find(login, credential)
         return login in self._directory.principals and found is not None and found.is_valid(self._now_ms())
 
+    def note_use(self, credential: int) -> None:
+        """One of an operator's, which is not verified here, has let somebody in."""
+        self._used[credential] = int(self._now_ms())
+
     def take_used(self) -> dict[int, int]:
         """When credentials were used last since this was asked before: milliseconds since the epoch by id."""
         used, self._used = self._used, {}
@@ -100,7 +104,7 @@ class Authenticator:
     def _found(self, login: str, credential: int | None) -> Identity | None:
         if credential is None or not self.stands(login, credential):
             return None
-        self._used[credential] = int(self._now_ms())
+        self.note_use(credential)
         return Identity(self._directory.principals[login], credential)
 
     def _compared_with(self, login: str) -> list[tuple[int | None, str]]:

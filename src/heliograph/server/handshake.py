@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
-from functools import partial
-from typing import Protocol
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -18,6 +17,10 @@ from msgspec import Struct
 from heliograph.stomp.version import SUBPROTOCOLS
 
 PATH = "/ws"
+#: Values in their order, by name in lower case.
+Headers = Mapping[str, list[str]]
+
+_KEY = re.compile(r"[A-Za-z0-9+/]{22}==")  # 16 octets in base64, RFC 6455 section 4.2.1
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
@@ -31,16 +34,10 @@ class HandshakeRefused(Exception):
         self.headers = dict(headers or {})
 
 
-class RequestHeaders(Protocol):
-    """Case-insensitive."""
-
-    def getall(self, name: str, default: list[str]) -> list[str]:
-        """Every value of ``name``, in order; ``default`` where there is none."""
-
-
 class Handshake(Struct, frozen=True):
-    """``credentials``: login and password, or None; ``subprotocol``: the one to answer, or None."""
+    """``key``: Sec-WebSocket-Key; ``credentials``: login and password, or None; ``subprotocol``: to answer, or None."""
 
+    key: str
     credentials: tuple[str, str] | None
     subprotocol: str | None
 
@@ -48,27 +45,31 @@ class Handshake(Struct, frozen=True):
         return f"Handshake(subprotocol={self.subprotocol!r})"
 
 
-def check_handshake(path: str, headers: RequestHeaders, allowed_origins: frozenset[str]) -> Handshake:
+def check_handshake(path: str, headers: Headers, allowed_origins: frozenset[str]) -> Handshake:
     """Read an upgrade request; HandshakeRefused where it is not one for us.
 
     ``allowed_origins``: as browsers write them (``https://console.example``); ``*`` allows every one.
     """
     if path.partition("?")[0] != PATH:
         raise HandshakeRefused(404, f"The WebSocket endpoint is {PATH}.")
-    one, listed = partial(_one, headers), partial(_listed, headers)
-    if not headers.getall("Host", []):
+    if "host" not in headers:
         raise HandshakeRefused(400, "Host is missing.")
-    if one("Upgrade").lower() != "websocket" or "upgrade" not in map(str.lower, listed("Connection")):
+    if _one(headers, "Upgrade").lower() != "websocket" or "upgrade" not in map(
+        str.lower, _listed(headers, "Connection")
+    ):
         raise HandshakeRefused(
             426, "This is a WebSocket endpoint; connect with a STOMP client.", {"Upgrade": "websocket"}
         )
-    if one("Sec-WebSocket-Version") != "13":
+    if _one(headers, "Sec-WebSocket-Version") != "13":
         raise HandshakeRefused(426, "WebSocket version 13 (RFC 6455) is spoken here.", {"Sec-WebSocket-Version": "13"})
-    one("Sec-WebSocket-Key")  # picows looks into it
-    check_origin(one("Origin"), one("Host"), allowed_origins)
-    offered = listed("Sec-WebSocket-Protocol")
+    key = _one(headers, "Sec-WebSocket-Key")
+    if not _KEY.fullmatch(key):
+        raise HandshakeRefused(400, "Sec-WebSocket-Key must be the base64 of 16 octets.")
+    check_origin(_one(headers, "Origin"), _one(headers, "Host"), allowed_origins)
+    offered = _listed(headers, "Sec-WebSocket-Protocol")
     return Handshake(
-        read_basic(one("Authorization")),
+        key,
+        read_basic(_one(headers, "Authorization")),
         next((name for name in SUBPROTOCOLS if name in offered), None),
     )
 
@@ -109,17 +110,17 @@ def read_basic(authorization: str) -> tuple[str, str] | None:
     return login, password
 
 
-def _one(headers: RequestHeaders, name: str) -> str:
+def _one(headers: Headers, name: str) -> str:
     """The value of a header that comes once, or "".
 
     A proxy in front may have looked at the other one (RFC 9112 section 3.2, RFC 6455 section 11.3).
     """
-    values = headers.getall(name, [])
+    values = headers.get(name.lower(), ())
     if len(values) > 1:
         raise HandshakeRefused(400, f"{name} comes {len(values)} times; it is allowed once.")
     return values[0] if values else ""
 
 
-def _listed(headers: RequestHeaders, name: str) -> list[str]:
+def _listed(headers: Headers, name: str) -> list[str]:
     """The tokens of a header that is a list, in one line or in several (RFC 9110 section 5.3)."""
-    return [token.strip() for value in headers.getall(name, []) for token in value.split(",")]
+    return [token.strip() for value in headers.get(name.lower(), ()) for token in value.split(",")]

@@ -21,6 +21,7 @@ from heliograph.engine.embedded.engine import EmbeddedEngine
 from heliograph.engine.embedded.log.file_store import FileStore
 from heliograph.errors import ServerError, SettingsError
 from heliograph.server import tcp, websocket
+from heliograph.server.acceptor import Acceptor
 from heliograph.server.directory_source import DirectorySource
 from heliograph.server.handshake import PATH
 from heliograph.server.http.api import Api
@@ -43,7 +44,7 @@ class Server:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.addresses: list[str] = []
-        self._listeners: list[asyncio.Server] = []
+        self._listeners: list[asyncio.Server | Acceptor] = []
         self._tls: ssl.SSLContext | None = None
         self._http: HttpListener | None = None
 
@@ -145,11 +146,11 @@ class Server:
         settings, hub = self.settings, self._hub
         secure = "s" if self._tls else ""
         try:
-            listener = await websocket.listen(
+            acceptor = await websocket.listen(
                 hub, settings.host, settings.stomp_port, self._tls, settings.allowed_origins
             )
-            self._listeners.append(listener)
-            self.addresses.append(f"ws{secure}://{_address(listener)}{PATH}")
+            self._listeners.append(acceptor)
+            self.addresses.append(f"ws{secure}://{_address(acceptor)}{PATH}")
             if settings.tcp_port is not None:
                 listener = await tcp.listen(hub, settings.host, settings.tcp_port, self._tls)
                 self._listeners.append(listener)
@@ -181,7 +182,7 @@ class ServerGoingAway(ServerError):
         super().__init__("Server going away", "It is being stopped or restarted; connect again in a moment.")
 
 
-def _address(listener: asyncio.Server) -> str:
+def _address(listener: asyncio.Server | Acceptor) -> str:
     host, port = listener.sockets[0].getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 

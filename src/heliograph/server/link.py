@@ -6,7 +6,13 @@ import asyncio
 import contextlib
 import socket
 import struct
+from asyncio.trsock import TransportSocket
+from collections.abc import Iterable
 from typing import Any, NamedTuple, Protocol
+
+#: TLS has no half that could be ended, and a peer may wait for the end before it ends its own.  So it comes after a
+#: moment in which what was written last was most likely read, seconds.
+_TLS_LINGER_S = 0.25
 
 #: Linux counts the octets of each connection anyway (tcp(7), linux/tcp.h: tcpi_bytes_acked, tcpi_bytes_received).
 _TCP_INFO = getattr(socket, "TCP_INFO", None)
@@ -60,13 +66,13 @@ class Link(Protocol):
         """Read again."""
 
 
-def bound_reading(listener: asyncio.Server, bytes_max: int) -> None:
+def bound_reading(sockets: Iterable[socket.socket | TransportSocket], bytes_max: int) -> None:
     """Let the system hold little of what peers send, so that what is read of one at a time is little too.
 
     Else it holds megabytes for a fast one; all of that is read and done in one turn of the loop, in which the others
     wait.  Accepted sockets have it from the listening one; Linux doubles it for its own book-keeping.
     """
-    for listening in listener.sockets:
+    for listening in sockets:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, bytes_max // 2)
 
 
@@ -90,3 +96,13 @@ def half_close(transport: asyncio.Transport) -> bool:
     with contextlib.suppress(OSError):  # the peer was quicker
         transport.write_eof()
     return True
+
+
+def linger(transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, ms_max: int) -> asyncio.TimerHandle:
+    """Close after what was written: end our half, then wait for the peer's; ``ms_max`` later, abort.
+
+    A reset could destroy what the peer has not read yet.  Cancel what is returned when the connection is lost.
+    """
+    if not transport.is_closing() and not half_close(transport):
+        loop.call_later(_TLS_LINGER_S, transport.close)
+    return loop.call_later(ms_max / 1000, transport.abort)

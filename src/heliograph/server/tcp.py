@@ -8,13 +8,9 @@ from typing import cast
 
 from heliograph.errors import LimitError
 from heliograph.server.hub import Hub
-from heliograph.server.link import Octets, bound_reading, half_close, octets_of
+from heliograph.server.link import Octets, bound_reading, linger, octets_of
 from heliograph.server.stomp_connection import StompConnection
 from heliograph.stomp import serializer
-
-#: TLS has no half that could be ended, and a peer may wait for the end before it ends its own.  So it comes after a
-#: moment in which the last frames were most likely read, seconds.
-_TLS_LINGER_S = 0.25
 
 
 async def listen(hub: Hub, host: str, port: int, tls: ssl.SSLContext | None) -> asyncio.Server:
@@ -23,7 +19,7 @@ async def listen(hub: Hub, host: str, port: int, tls: ssl.SSLContext | None) -> 
     listener = await hub.loop.create_server(
         lambda: TcpLink(hub), host, port, ssl=tls, ssl_handshake_timeout=timeout_s, backlog=4_096
     )
-    bound_reading(listener, hub.limits.read_bytes_max)
+    bound_reading(listener.sockets, hub.limits.read_bytes_max)
     return listener
 
 
@@ -108,11 +104,8 @@ class TcpLink(asyncio.Protocol):
             self._transport.write(data)
 
     def finish(self, close_code: int, reason: str) -> None:
-        """See ``Link``: end our half, then wait for the peer's; a reset could destroy what it has not read yet."""
-        loop = self._hub.loop
-        if not self.closing and not half_close(self._transport):
-            loop.call_later(_TLS_LINGER_S, self._transport.close)
-        self._linger = loop.call_later(self._hub.limits.linger_ms_max / 1000, self.abort)
+        """See ``Link``."""
+        self._linger = linger(self._transport, self._hub.loop, self._hub.limits.linger_ms_max)
 
     def abort(self) -> None:
         """See ``Link``."""

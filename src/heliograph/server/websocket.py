@@ -10,8 +10,9 @@ import asyncio
 import codecs
 import logging
 import ssl
+from collections.abc import Callable
 from struct import Struct as Packing
-from typing import Any
+from typing import Any, cast
 
 from picows import (
     WSCloseCode,
@@ -26,11 +27,14 @@ from picows import (
 )
 
 from heliograph.errors import LimitError
-from heliograph.server.handshake import Handshake, HandshakeRefused, check_handshake
+from heliograph.server.acceptor import Acceptor
+from heliograph.server.arrival import Reception
+from heliograph.server.handshake import PATH, Handshake
 from heliograph.server.hub import Hub
 from heliograph.server.link import Octets, bound_reading, half_close, octets_of
 from heliograph.server.stomp_connection import StompConnection
 from heliograph.server.stranger import Stranger
+from heliograph.stomp.version import SUBPROTOCOLS
 
 #: Room in a WebSocket message for a STOMP frame that is just over its limit, so that it gets its ERROR.
 _SLACK_BYTES = 65_536
@@ -38,6 +42,12 @@ _READ_BUFFER_BYTES = 2_048  #: per connection to begin with; it grows with what 
 _TEXT, _BINARY, _CONTINUATION, _CLOSE = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION, WSMsgType.CLOSE
 _PING = WSMsgType.PING
 _CLOSE_CODE_MAX = 4_999  #: section 7.4.2
+
+#: What picows needs of a request that is checked already.
+_REQUEST = (
+    f"GET {PATH} HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: %b\r\n\r\n"
+).encode()
 
 #: First octet (FIN and opcode) and length, RFC 6455 section 5.2.
 _HEAD_7, _HEAD_16, _HEAD_64 = Packing(">BB").pack, Packing(">BBH").pack, Packing(">BBQ").pack
@@ -58,49 +68,86 @@ def before_frame(size: int, body: bytes) -> bytes:
     return _HEAD_64(first, 127, size)
 
 
+class _Switching(WSUpgradeResponse):
+    """101; all is written beforehand but for the key's digest, which picows puts in each time."""
+
+    def __init__(self, subprotocol: str | None) -> None:
+        plain = WSUpgradeResponse.create_101_response()
+        self.status, self.headers = plain.status, plain.headers
+        lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade"]
+        if subprotocol:
+            lines.append(f"Sec-WebSocket-Protocol: {subprotocol}")
+        self._begin = "\r\n".join(lines)
+
+    def to_bytes(self) -> bytearray:
+        """As it leaves."""
+        accept = self.headers["Sec-WebSocket-Accept"]
+        return bytearray(f"{self._begin}\r\nSec-WebSocket-Accept: {accept}\r\n\r\n".encode())
+
+
+_ANSWERS = {name: _Switching(name) for name in (None, *SUBPROTOCOLS)}
+
+
 async def listen(
     hub: Hub, host: str, port: int, tls: ssl.SSLContext | None, allowed_origins: frozenset[str]
-) -> asyncio.Server:
+) -> Acceptor:
     """Accept WebSocket connections on ``host``:``port``, path ``/ws``."""
     limits = hub.limits
-
-    def accept(request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
-        try:
-            if hub.full:
-                raise HandshakeRefused(503, "Too many connections (connections_max); try later.", {"Retry-After": "5"})
-            headers: Any = request.headers
-            handshake = check_handshake(request.path.decode("latin-1"), headers, allowed_origins)
-            headers["Connection"] = "Upgrade"  # picows knows no list of tokens here, and Firefox sends one
-        except HandshakeRefused as refused:
-            return _answer(refused.status, refused.detail, refused.headers)
-        except Exception:
-            logging.getLogger("heliograph.websocket").exception("handshake failed")
-            return _answer(500, "The server has a fault; it is in its log.", {})
-        extra = {"Sec-WebSocket-Protocol": handshake.subprotocol} if handshake.subprotocol else {}
-        return WSUpgradeResponseWithListener(
-            WSUpgradeResponse.create_101_response(extra), WebSocketLink(hub, handshake)
-        )
-
-    listener = await ws_create_server(
-        accept,
+    upgrade = Upgrade(hub)
+    # picows gives its protocol to a server only, so there is one, which binds and never listens.
+    server = await ws_create_server(
+        upgrade.accept,
         host,
         port,
-        ssl=tls,
-        ssl_handshake_timeout=limits.handshake_ms_max / 1000 if tls else None,
-        backlog=4_096,
-        websocket_handshake_timeout=limits.handshake_ms_max / 1000,
+        start_serving=False,
+        use_aiofastnet=True,
+        websocket_handshake_timeout=None,
         max_frame_size=limits.head_bytes_max + limits.body_bytes_max + _SLACK_BYTES,
         read_buffer_init_size=_READ_BUFFER_BYTES,
         enable_auto_pong=False,
         logger_name=_quiet,
     )
-    bound_reading(listener, limits.read_bytes_max)
-    return listener
+    upgrade.make_protocol = server._protocol_factory  # type: ignore[attr-defined]
+    sockets = [bound.dup() for bound in server.sockets]
+    server.close()
+    bound_reading(sockets, limits.read_bytes_max)
+    return Acceptor(sockets, Reception(hub, allowed_origins, upgrade).arrival, tls, limits.handshake_ms_max / 1000)
 
 
-def _answer(status: int, detail: str, headers: dict[str, str]) -> WSUpgradeResponseWithListener:
-    body = detail.encode(errors="replace") + b"\n"  # what a peer sent may not be UTF-8
-    return WSUpgradeResponseWithListener(WSUpgradeResponse.create_error_response(status, body, headers), None)
+class Upgrade:
+    """Makes a WebSocket of a transport whose handshake is taken; see ``arrival.Upgrade``."""
+
+    make_protocol: Callable[[], asyncio.BufferedProtocol]  # picows's
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._taken: Handshake | None = None  # while picows does it
+
+    def __call__(self, transport: asyncio.Transport, handshake: Handshake, octets: memoryview) -> None:
+        """Let picows answer the handshake, in its plainest form; ``octets`` came behind it."""
+        protocol = self.make_protocol()
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        self._taken = handshake
+        _feed(transport, memoryview(_REQUEST % handshake.key.encode()))
+        _feed(transport, octets)
+
+    def accept(self, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
+        """What picows answers, and to whom it gives what comes then."""
+        handshake, self._taken = self._taken, None
+        assert handshake is not None
+        return WSUpgradeResponseWithListener(_ANSWERS[handshake.subprotocol], WebSocketLink(self._hub, handshake))
+
+
+def _feed(transport: asyncio.Transport, octets: memoryview) -> None:
+    """As if they came from the socket now."""
+    while octets and not transport.is_closing():
+        protocol = cast("asyncio.BufferedProtocol", transport.get_protocol())  # another one may have come in
+        room = protocol.get_buffer(-1)
+        size = min(len(room), len(octets))  # type: ignore[arg-type]
+        room[:size] = octets[:size]  # type: ignore[index]
+        protocol.buffer_updated(size)
+        octets = octets[size:]
 
 
 #: picows logs every connection; ours are logged by name and login in ``stomp_connection``.

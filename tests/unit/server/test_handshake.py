@@ -14,23 +14,19 @@ from heliograph.server.handshake import Handshake, HandshakeRefused, check_hands
 NOBODY: frozenset[str] = frozenset()
 
 
-class Headers(dict[str, str]):
-    """As picows gives them: any case."""
-
-    def __init__(self, headers: dict[str, str]) -> None:
-        super().__init__({name.lower(): value for name, value in headers.items()})
-
-    def getall(self, name: str, default: list[str]) -> list[str]:
-        value = self.get(name.lower())
-        return default if value is None else [value]
+def lower(headers: dict[str, str]) -> dict[str, list[str]]:
+    return {name.lower(): [value] for name, value in headers.items()}
 
 
-GOOD = {"Host": "here:8674", "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
+KEY = "dGhlIHNhbXBsZSBub25jZQ=="
+GOOD = {"Host": "here:8674", "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": KEY}  # fmt: skip
+PLAIN = Handshake(KEY, None, None)
 
 
 def check(path: str = "/ws", allowed: frozenset[str] = NOBODY, **changes: str) -> Handshake:
     headers = GOOD | {name.replace("_", "-"): value for name, value in changes.items()}
-    return check_handshake(path, Headers(headers), allowed)
+    return check_handshake(path, lower(headers), allowed)
 
 
 def basic(pair: str) -> str:
@@ -45,15 +41,15 @@ def refusal(*arguments: Any, **changes: Any) -> HandshakeRefused:
 
 
 def test_a_plain_upgrade_is_taken() -> None:
-    assert check() == Handshake(None, None)
-    assert check("/ws?token=x") == Handshake(None, None)
+    assert check() == PLAIN
+    assert check("/ws?token=x") == PLAIN
 
 
 @pytest.mark.parametrize(
     "connection", ["keep-alive, Upgrade", "upgrade", "Upgrade,keep-alive", " keep-alive ,\tUPGRADE"]
 )
 def test_connection_is_a_list_of_tokens(connection: str) -> None:
-    assert check(Connection=connection, Upgrade="WebSocket") == Handshake(None, None)
+    assert check(Connection=connection, Upgrade="WebSocket") == PLAIN
 
 
 @pytest.mark.parametrize("path", ["/", "/ws/", "/WS", "/wsx", "", "/stomp", "//ws", "/./ws", "/%77s"])
@@ -76,6 +72,13 @@ def test_what_is_no_upgrade_is_426_and_told_which(changes: dict[str, str]) -> No
 def test_another_version_of_websocket_is_426_and_told_which(version: str) -> None:
     refused = refusal(Sec_WebSocket_Version=version)
     assert (refused.status, refused.headers) == (426, {"Sec-WebSocket-Version": "13"})
+
+
+@pytest.mark.parametrize("key", ["", "abc", KEY[:-1], KEY + "=", "=" * 24, KEY[4:], "\udcff" * 22 + "==", KEY + "\n"])
+def test_a_key_that_is_not_16_octets_in_base64_is_400(key: str) -> None:
+    refused = refusal(Sec_WebSocket_Key=key)
+    assert refused.status == 400
+    assert not key or key not in refused.detail
 
 
 # --- subprotocol
@@ -203,36 +206,30 @@ def test_whatever_stands_in_origin_and_host_it_passes_or_is_refused(origin: str,
         assert len(refused.detail) < 300
 
 
-class Repeated(Headers):
+def repeated(headers: dict[str, str], name: str, second: str) -> dict[str, list[str]]:
     """One header twice."""
-
-    def __init__(self, headers: dict[str, str], name: str, second: str) -> None:
-        super().__init__(headers)
-        self.name, self.second = name.lower(), second
-
-    def getall(self, name: str, default: list[str]) -> list[str]:
-        return super().getall(name, default) + [self.second] * (name.lower() == self.name)
+    return lower(headers) | {name.lower(): [headers[name], second]}
 
 
 @pytest.mark.parametrize(
     "name", ["Host", "Upgrade", "Origin", "Authorization", "Sec-WebSocket-Key", "Sec-WebSocket-Version"]
 )
 def test_what_is_checked_may_come_only_once(name: str) -> None:
-    headers = GOOD | {"Origin": "http://here:8674", "Authorization": basic("a:b"), "Sec-WebSocket-Key": "k"}
+    headers = GOOD | {"Origin": "http://here:8674", "Authorization": basic("a:b")}
     with pytest.raises(HandshakeRefused) as refused:
-        check_handshake("/ws", Repeated(headers, name, headers[name]), NOBODY)
+        check_handshake("/ws", repeated(headers, name, headers[name]), NOBODY)
     assert (refused.value.status, refused.value.detail) == (400, f"{name} comes 2 times; it is allowed once.")
 
 
 def test_a_list_may_come_in_several_lines() -> None:
     headers = GOOD | {"Connection": "keep-alive", "Sec-WebSocket-Protocol": "mqtt"}
-    assert check_handshake("/ws", Repeated(headers, "Connection", "Upgrade"), NOBODY) == Handshake(None, None)
+    assert check_handshake("/ws", repeated(headers, "Connection", "Upgrade"), NOBODY) == PLAIN
     headers["Connection"] = "Upgrade"
-    taken = check_handshake("/ws", Repeated(headers, "Sec-WebSocket-Protocol", "v12.stomp"), NOBODY)
+    taken = check_handshake("/ws", repeated(headers, "Sec-WebSocket-Protocol", "v12.stomp"), NOBODY)
     assert taken.subprotocol == "v12.stomp"
 
 
 def test_a_request_without_a_host_is_400() -> None:
     with pytest.raises(HandshakeRefused) as refused:
-        check_handshake("/ws", Headers({name: value for name, value in GOOD.items() if name != "Host"}), NOBODY)
+        check_handshake("/ws", lower({name: value for name, value in GOOD.items() if name != "Host"}), NOBODY)
     assert refused.value.status == 400

@@ -172,3 +172,35 @@ async def test_who_sends_pings_and_does_not_read_does_not_fill_the_memory(site: 
             await asyncio.sleep(0.005)
     assert server_side.get_write_buffer_size() < 2 * site.hub.limits.write_bytes_max
     socket.writer.transport.abort()
+
+
+async def test_request_and_first_frame_may_come_in_any_two_pieces(site: Site) -> None:
+    octets = REQUEST.encode() + masked(
+        TEXT, frame("CONNECT", accept_version="1.2", login=SERVICE[0], passcode=SERVICE[1])
+    )
+    listener = await websocket.listen(site.hub, "127.0.0.1", 0, None, frozenset())
+    address = listener.sockets[0].getsockname()
+    for cut in range(1, len(octets) + 1):
+        reader, writer = await asyncio.open_connection(*address)
+        async with asyncio.timeout(5):
+            writer.write(octets[:cut])
+            await writer.drain()
+            if cut < len(octets):
+                await asyncio.sleep(0)
+                writer.write(octets[cut:])
+            answer = await reader.readuntil(b"\r\n\r\n")
+            assert answer.startswith(b"HTTP/1.1 101 "), cut
+            assert (await Socket(reader, writer).read())[1].startswith(b"CONNECTED\n"), cut
+        writer.close()
+    listener.close()
+    async with asyncio.timeout(5):
+        while site.hub.connections:
+            await asyncio.sleep(0.005)
+
+
+async def test_a_closed_listener_takes_nobody(site: Site) -> None:
+    listener = await websocket.listen(site.hub, "127.0.0.1", 0, None, frozenset())
+    address = listener.sockets[0].getsockname()
+    listener.close()
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(*address)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
 from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
 from heliograph.directory.fault import NotThere
@@ -29,11 +30,7 @@ def add(
     connection: Connection, login: str, name: str, hashed: str, expires_ms: int | None, now_ms: int, limits: Limits
 ) -> StoredCredential:
     """One more; LimitError where there are ``credentials_max`` valid ones, SettingsError for a ``name``."""
-    if not 0 < len(name) <= _NAME_CHARACTERS_MAX or not name.isprintable() or name.isspace():
-        detail = (
-            f"it has 1 to {_NAME_CHARACTERS_MAX} characters, none of them a control character, and not blanks alone."
-        )
-        raise SettingsError("Bad name of a credential", detail)
+    _check_name(name)
     principal, _ = find_principal(connection, login)
     valid = [each for each, _ in read_credentials(connection, login) if each.is_valid(now_ms)]
     if len(valid) >= limits.credentials_max:
@@ -87,6 +84,26 @@ def touch(connection: Connection, used_ms: Mapping[int, int]) -> None:
     )
     # In the order of ids, so that two nodes do not wait for each other.
     connection.execute(statement, [{"credential": key, "at_ms": used_ms[key]} for key in sorted(used_ms)])
+
+
+def change(
+    connection: Connection, login: str, credential_id: int, name: str, expires_ms: int | None, now_ms: int
+) -> tuple[StoredCredential, StoredCredential]:
+    """Another name and end for a valid one; as it was, and as it is.  NotThere, SettingsError."""
+    _check_name(name)
+    found = next((each for each, _ in read_credentials(connection, login) if each.id == credential_id), None)
+    if found is None or not found.is_valid(now_ms):
+        raise NotThere("No such credential", f"{login!r} has no valid credential {credential_id}.")
+    row = {"name": name, "expires_ms": expires_ms}
+    connection.execute(update(t.credentials).where(t.credentials.c.id == credential_id).values(row))
+    return found, replace(found, **row)
+
+
+def _check_name(name: str) -> None:
+    has_control = any(character < " " or character == "\x7f" for character in name)
+    if not name.strip() or len(name) > _NAME_CHARACTERS_MAX or has_control:
+        detail = f"it has 1 to {_NAME_CHARACTERS_MAX} characters, no control character, and not blanks alone."
+        raise SettingsError("Bad name of a credential", detail)
 
 
 def _forget_ended(connection: Connection, login: str, now_ms: int, limits: Limits) -> None:

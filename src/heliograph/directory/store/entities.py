@@ -16,6 +16,19 @@ def entities_of(file: DirectoryFile) -> dict[EntityKey, Entity]:
     return dict(_entities(file))
 
 
+def without_shared(old: DirectoryFile, new: DirectoryFile) -> tuple[DirectoryFile, DirectoryFile]:
+    """Both, without the entries that are the same object in both, as nearly all are where one was made of the other."""
+    tables = DirectoryFile.__struct_fields__
+    both = {id(each) for name in tables for each in getattr(old, name) or ()}
+    both &= {id(each) for name in tables for each in getattr(new, name) or ()}
+
+    def rest(file: DirectoryFile) -> DirectoryFile:
+        entries = {name: tuple(e for e in getattr(file, name) or () if id(e) not in both) for name in tables}
+        return DirectoryFile(**entries)
+
+    return rest(old), rest(new)
+
+
 def _entities(file: DirectoryFile) -> Iterator[tuple[EntityKey, Entity]]:
     for event_type in file.event_types:
         yield ("event type", event_type.name), {"supertype": event_type.supertype}

@@ -85,24 +85,23 @@ def compare_passwords(
     ``stopped``: whether to give up, with a ServerError, since thousands of logins take minutes.
     """
 
-    def compared(entry: LoginEntry) -> PasswordChange:
+    def compared(entry: LoginEntry, secret: Secret) -> PasswordChange:
         if stopped():
             raise ServerError("Directory closed", "It was closed before the file was applied.")
-        owned = stored.get((entry.kind, entry.key))
-        if entry.secret is None:
-            if owned is None:
-                raise directory_fault(
-                    source,
-                    entry.place,
-                    "this key is missing. Add it; only a login that is stored already keeps its credentials without.",
-                )
-            return PasswordChange(entry, None, ())
-        found = _compared(entry, entry.secret, owned or (), limits, hasher, now_ms, source, dry_run)
+        owned = stored.get((entry.kind, entry.key), ())
+        found = _compared(entry, secret, owned, limits, hasher, now_ms, source, dry_run)
         found.from_file = from_file
         return found
 
+    for entry in file.logins():
+        if entry.secret is None and (entry.kind, entry.key) not in stored:
+            raise directory_fault(
+                source,
+                entry.place,
+                "this key is missing. Add it; only a login that is stored already keeps its credentials without.",
+            )
     with ThreadPoolExecutor(limits.verifications_max, thread_name_prefix="heliograph-hash") as executor:
-        futures = [executor.submit(compared, entry) for entry in file.logins()]
+        futures = [executor.submit(compared, each, each.secret) for each in file.logins() if each.secret is not None]
         try:
             found = [future.result() for future in futures]
         except BaseException:

@@ -21,7 +21,7 @@ from heliograph.directory.secret import Secret, secret_fault
 from heliograph.directory.store import credentials, database, tables
 from heliograph.directory.store.audit import AuditEntry, read_audit, write_audit
 from heliograph.directory.store.diff import Change, Diff, compare
-from heliograph.directory.store.entities import EntityKey, entities_of
+from heliograph.directory.store.entities import EntityKey, entities_of, without_shared
 from heliograph.directory.store.migrations import upgrade
 from heliograph.directory.store.passwords import (
     PasswordChange,
@@ -187,9 +187,9 @@ class DirectoryStore:
         for _ in range(self._limits.directory_attempts_max):
             with database.reading(self._engine) as connection:
                 revision, file = read_revision(connection), read_file(connection)
-            comparison = self._compare(change(file), source, dry_run=False, from_file=from_file)
-            if comparison.revision != revision:
-                continue
+            comparison = self._compare(
+                change(file), source, dry_run=False, from_file=from_file, stored=(revision, file)
+            )
             diff = comparison.diff()
             if not diff:
                 return diff
@@ -201,23 +201,33 @@ class DirectoryStore:
                     return diff
         raise ServerError("Directory busy", "It was changed by others all the while. Try again in a moment.")
 
-    def _compare(self, wanted: DirectoryFile, source: object, *, dry_run: bool, from_file: bool = True) -> _Comparison:
+    def _compare(
+        self,
+        wanted: DirectoryFile,
+        source: object,
+        *,
+        dry_run: bool,
+        from_file: bool = True,
+        stored: tuple[int, DirectoryFile] | None = None,
+    ) -> _Comparison:
+        """``stored``: a revision and what it has, where that was read before."""
         build_directory(wanted, self._limits, source)
-        stored: dict[EntityKey, Stored] = {}
+        by_login: dict[str, list[tuple[StoredCredential, str]]] = defaultdict(list)
         with database.reading(self._engine) as connection:
-            revision, file = read_revision(connection), read_file(connection)
-            by_login: dict[str, list[tuple[StoredCredential, str]]] = defaultdict(list)
-            for each, hashed in read_credentials(connection):
-                by_login[each.login].append((each, hashed))
-        for entry in file.logins():
-            stored[entry.kind, entry.key] = by_login[entry.login]
-        old, new = entities_of(file), entities_of(wanted)
+            revision, file = stored or (read_revision(connection), read_file(connection))
+            if any(entry.secret is not None for entry in wanted.logins()):
+                for each, hashed in read_credentials(connection):
+                    by_login[each.login].append((each, hashed))
+        credentials_of: dict[EntityKey, Stored] = {
+            (entry.kind, entry.key): by_login[entry.login] for entry in file.logins()
+        }
+        old, new = (entities_of(each) for each in without_shared(file, wanted))
         if wanted.operators is None:
             new |= {key: entity for key, entity in old.items() if key[0] == "operator"}
             self._check_operators(wanted, file, source)
         passwords = compare_passwords(
             wanted,
-            stored,
+            credentials_of,
             self._limits,
             self._hasher,
             self._now_ms(),
@@ -271,6 +281,24 @@ class DirectoryStore:
             ]
             self._changed(connection, who, *gone, Change("credential", what, None, _shown(made)))
             return made
+
+    def change_credential(
+        self,
+        login: str,
+        credential_id: int,
+        name: str,
+        expires_ms: int | None,
+        who: str,
+        check: Callable[[StoredCredential], None] = lambda _: None,
+    ) -> StoredCredential:
+        """Another name and end for a valid one.  NotThere, SettingsError.  ``check``: as for ``revoke_credential``."""
+        with self._changing() as connection:
+            old, new = credentials.change(connection, login, credential_id, name, expires_ms, self._now_ms())
+            check(old)
+            before, after = ({"name": each.name, **_shown(each)} for each in (old, new))
+            if before != after:
+                self._changed(connection, who, Change("credential", f"{old.name} of {login}", before, after))
+            return new
 
     def revoke_credential(
         self, login: str, credential_id: int, who: str, check: Callable[[StoredCredential], None] = lambda _: None

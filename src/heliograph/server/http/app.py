@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from heliograph.errors import HeliographError
+from heliograph.limits import Limits
 from heliograph.server.http import (
     accounts,
     audit,
@@ -42,21 +43,26 @@ _ADMINISTRATION = (
 #: What partners and services may do with what is their own, and operators with everything.
 _THEIR_OWN = (subscriptions, dead_letters, explain)
 
+_Security = list[dict[str, list[str]]]
+_OPERATOR: _Security = [{"operator": []}]
+_ANYBODY: _Security = [{"operator": []}, {"login": []}]
 
-def described() -> list[Any]:
-    """All handlers but those that describe them."""
-    administration = [_router(room, operators_only, [{"operator": []}]) for room in _ADMINISTRATION]
-    their_own = [_router(room, consumers_and_operators, [{"operator": []}, {"login": []}]) for room in _THEIR_OWN]
+
+def described(json_bytes_max: int = Limits().http_json_bytes_max) -> list[Any]:
+    """All handlers but those that describe them.  ``json_bytes_max``: of a body that is not one of events."""
+    administration = [_router(room, operators_only, _OPERATOR, json_bytes_max) for room in _ADMINISTRATION]
+    their_own = [_router(room, consumers_and_operators, _ANYBODY, json_bytes_max) for room in _THEIR_OWN]
     events = [*ingest.HANDLERS, *history.HANDLERS, *stream.HANDLERS, *exchanges.HANDLERS]
     return [*events, *administration, *their_own]
 
 
-def _router(room: Any, guard: Any, security: list[dict[str, list[str]]]) -> Router:
+def _router(room: Any, guard: Any, security: _Security, json_bytes_max: int) -> Router:
     return Router(
         "",
         route_handlers=room.HANDLERS,
         guards=[guard, json_only],
         before_request=strict_body,
+        request_max_body_size=json_bytes_max,
         tags=[room.__name__.rpartition(".")[2]],
         security=security,
     )
@@ -65,7 +71,7 @@ def _router(room: Any, guard: Any, security: list[dict[str, list[str]]]) -> Rout
 def make_app(api: Api) -> Litestar:
     """The application; ``api`` is what its handlers work on."""
     return Litestar(
-        [*described(), *description.handlers(described)],
+        [*described(api.limits.http_json_bytes_max), *description.handlers(described)],
         state=State({"api": api}),
         middleware=[_within(api.limits.http_request_ms_max / 1000), _options],
         exception_handlers={

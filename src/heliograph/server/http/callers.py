@@ -61,7 +61,9 @@ def _operator(api: Api, token: str, address: str) -> str:
         failed_logins.failed(octets, address, is_token=True)
         raise LoginError("Unauthorized")
     failed_logins.succeeded(octets, address, is_token=True)
-    return found[0]
+    operator, credential = found
+    api.authenticator.note_use(credential)
+    return operator
 
 
 async def operators_only(connection: Connection, _handler: BaseRouteHandler) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from litestar import Request, Response, delete, get, post
+from litestar import Request, Response, delete, get, post, put
 from litestar.params import FromPath, JSONBody
 
 from heliograph.directory.secret import Secret, new_secret
@@ -61,6 +61,17 @@ async def show_credential(
     return shown(request, found, found)
 
 
+@put("/logins/{login:str}/credentials/{credential:int}", operation_class=Conditional, summary="Change a credential")
+async def change_credential(
+    request: HttpRequest, login: FromPath[str], credential: FromPath[int], data: JSONBody[NewCredential]
+) -> StoredCredential:
+    """Another name and end for a valid one; the secret stays. To have another secret, rotate it."""
+    who, check = caller_of(request), conditions_of(request).check
+    return await api_of(request).write(
+        lambda store: store.change_credential(login, credential, data.name, data.expires_ms, who, check)
+    )
+
+
 @delete("/logins/{login:str}/credentials/{credential:int}", operation_class=Conditional, summary="Revoke a credential")
 async def revoke_credential(request: HttpRequest, login: FromPath[str], credential: FromPath[int]) -> None:
     """It lets nobody in any more."""
@@ -73,4 +84,4 @@ def _answer(made: StoredCredential, secret: str) -> Response[MadeCredential]:
     return created(f"/logins/{made.login}/credentials/{made.id}", answer)
 
 
-HANDLERS = [list_credentials, make_credential, show_credential, rotate_credential, revoke_credential]
+HANDLERS = [list_credentials, make_credential, show_credential, change_credential, rotate_credential, revoke_credential]

@@ -44,7 +44,7 @@ class HttpListener:
         )
         config.load()
         config.ssl = tls  # the one that SIGHUP renews
-        self._server = _Server(config)
+        self._server = _Server(config, limits.http_head_ms_max / 1000)
         self._task: asyncio.Task[None] | None = None
         found_host, found_port = self._socket.getsockname()[:2]
         shown = f"[{found_host}]" if ":" in found_host else found_host
@@ -67,6 +67,28 @@ class HttpListener:
 
 
 class _Server(uvicorn.Server):
+    """``handshake_s``: from accept to the end of the TLS handshake, for which uvicorn would wait a minute."""
+
+    def __init__(self, config: uvicorn.Config, handshake_s: float) -> None:
+        super().__init__(config)
+        self._handshake_s = handshake_s
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen."""
+        loop, config = asyncio.get_running_loop(), self.config
+
+        def protocol() -> asyncio.Protocol:
+            return config.http_protocol_class(config=config, server_state=self.server_state, app_state={})  # type: ignore[call-arg]
+
+        timeout_s = self._handshake_s if config.ssl else None
+        self.servers = [
+            await loop.create_server(
+                protocol, sock=each, ssl=config.ssl, ssl_handshake_timeout=timeout_s, backlog=config.backlog
+            )
+            for each in sockets or ()
+        ]
+        self.started = True
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Signals are the command's."""

@@ -28,7 +28,7 @@ CHALLENGE = 'Bearer realm="heliograph", Basic realm="heliograph", charset="UTF-8
 _MENDS = {
     404: "There is nothing at this path. /docs lists every path.",
     405: "This path has no such method; the Allow header lists those that it has.",
-    413: "The body has too many octets. Send less at a time.",
+    413: "The body has too many octets (ingest_bytes_max of events, http_json_bytes_max of anything else). Send less.",
 }
 
 
