@@ -174,6 +174,16 @@ def test_the_audit_says_who_did_what(maria: HttpClient):
     assert older[0]["id"] < newest["id"]
 
 
+@pytest.mark.parametrize("number", [str(2**63), "1" + "0" * 50, "9" * 5_000])
+def test_numbers_that_are_too_large_are_not_there_or_wrong(maria: HttpClient, number: str):
+    assert maria("GET", f"/partners/{number}").status == 404
+    assert maria("PUT", f"/partners/9/accounts/{number}", {}).status == 404
+    assert maria("DELETE", f"/partners/9/accounts/777/cameras/{number}").status == 404
+    assert maria("GET", f"/partners?after={number}").status == 422
+    assert maria("POST", "/partners/9/accounts", f'{{"id": {number}}}'.encode()).status in {400, 422}
+    assert maria("GET", f"/partners?limit={number}").status in {200, 422}
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status", "pointers"),
     [
@@ -341,6 +351,7 @@ def test_a_change_that_somebody_has_not_seen_is_not_undone(
     for refused in (maria("PUT", place, change, if_match=old), maria("DELETE", place, if_match=old)):
         assert (refused.status, refused.headers["content-type"]) == (412, "application/problem+json")
     assert maria("DELETE", place, if_match="no tag").status == 400
+    assert maria("DELETE", place, if_match="").status == 400  # which is not absent
     assert maria("DELETE", place, if_match=seen.headers["etag"]).status == 204
     assert maria("DELETE", place, if_match="*").status == 404
 

@@ -13,6 +13,7 @@ import msgspec
 from litestar import Request
 from litestar.types import Empty
 
+from heliograph.catalog.bodies import INT64_MAX
 from heliograph.catalog.faults import FAULTS_MAX, MISSING, UNKNOWN, Fault, faults_of
 from heliograph.server.http.problem import Refused, joined
 
@@ -29,6 +30,9 @@ async def strict_body(request: Request[Any, Any, Any]) -> None:
 
 
 def _check_numbers(request: Request[Any, Any, Any]) -> None:
+    for name, value in request.path_params.items():
+        if isinstance(value, int) and not -INT64_MAX <= value <= INT64_MAX:  # no database has such a one
+            raise Refused(404, "Not there", f"There is no {name} of that number.")
     if "null" not in request.url.query.lower() and "%" not in request.url.query:
         return
     fields = request.route_handler.parsed_fn_signature.parameters

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 Limit = Annotated[int | None, QueryParameter(ge=1, description="How many; at most page_items_max")]
 After = Annotated[str | None, QueryParameter(description="As the Link of the page before has it")]
-#: Where items have numbers.  Litestar would not tell of a minimum of 0.
+#: Where items have numbers.
 AfterNumber = Annotated[
     int | None, QueryParameter(ge=0, le=2**63 - 1, description="As the Link of the page before has it")
 ]
