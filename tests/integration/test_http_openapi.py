@@ -34,6 +34,8 @@ SETTINGS = """
 suppress-health-check = ["filter_too_much"]  # of its own random values, and depends on what it found before
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", "304", "404", "409", "412"]  # 304 and 412: by If-Match and If-None-Match
+[checks.negative_data_rejection]  # 413: what is wrong may be too large besides; and never 5xx
+expected-statuses = ["400", "401", "403", "404", "405", "406", "409", "412", "413", "415", "422", "429"]
 
 [[operations]]  # an account, a camera or an event type that is not known is refused with 422, never guessed
 include-tag = "ingest"
