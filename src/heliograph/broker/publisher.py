@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
 from heliograph.broker.authorization import publishable, removed
+from heliograph.catalog.body_shape import Words
 from heliograph.catalog.routing_key import KeyFields
 from heliograph.directory.directory import Directory, Exchange
 from heliograph.directory.principal import Principal
 from heliograph.engine.interface import Confirm, Envelope, Publish
-from heliograph.errors import DestinationError
+from heliograph.errors import BodyError, DestinationError
 from heliograph.generational_cache import GenerationalCache
 from heliograph.limits import Limits
 from heliograph.topic.destination import parse_destination
@@ -30,9 +31,11 @@ class Letter(Protocol):
 
 
 class Plan(Struct, frozen=True, gc=False):
-    """What came of a letter: how the bodies are verified, and the engine's way to the exchange."""
+    """What came of a letter: how its bodies are verified, see ``Verifier``, and the engine's way to the exchange."""
 
-    verify: Callable[[bytes], None]
+    differs: Callable[[bytes, Words], Any]
+    expected: Words
+    mismatch: Callable[[Any], BodyError]
     publish: Publish
     envelope: Envelope
 
@@ -64,12 +67,15 @@ class Publisher:
         Raises DestinationError, AccessError or BodyError; then nothing was published and ``confirm`` is not called.
         """
         plan = self._plans.young.get(letter) or self._plan(letter)
-        plan.verify(body)
+        if (found := plan.differs(body, plan.expected)) is not None:
+            raise plan.mismatch(found)
         return plan.publish(plan.envelope, body, confirm)
 
     def check(self, letter: Letter, body: bytes) -> None:
         """Raise what ``publish`` would raise, and publish nothing."""
-        self._plan(letter).verify(body)
+        plan = self._plan(letter)
+        if (found := plan.differs(body, plan.expected)) is not None:
+            raise plan.mismatch(found)
 
     def _plan(self, letter: Letter) -> Plan:
         plan = self._plans.get(letter)
@@ -83,7 +89,7 @@ class Publisher:
             if fields is not None:
                 self._check_tenant(exchange, fields)
             plan = Plan(
-                exchange.message_type.verifier(fields),
+                *exchange.message_type.verifier(fields),
                 self._exchanges[exchange.name],
                 Envelope(exchange.name, destination.key, letter.headers),
             )

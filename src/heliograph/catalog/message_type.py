@@ -6,16 +6,30 @@ A publisher sends both, so both are checked against each other: what a subscribe
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from heliograph.catalog.body_shape import INVALID_BODY, Place, spoken
+from heliograph.catalog.body_shape import INVALID_BODY, Place, Words, spoken
 from heliograph.catalog.event_types import BUILT_IN_EVENT_TYPES, EventTypes
 from heliograph.catalog.routing_key import ACTION, EVENT_TYPES, FREE, PARTNER, KeyFields, KeyLayout, constant
 from heliograph.errors import BodyError, DestinationError
 from heliograph.topic.words import HASH, STAR, quote
 
-#: Takes a body that comes with one certain key; raises ``BodyError`` if the two do not go together.
-Verifier = Callable[[bytes], None]
+
+class Verifier(NamedTuple):
+    """The check of all bodies that come with one certain key: call it.
+
+    ``differs``: see ``Shape``; what it does not return None for is ``mismatch``'s.
+    """
+
+    differs: Callable[[bytes, Words], Any]
+    expected: Words
+    mismatch: Callable[[Any], BodyError]
+
+    def __call__(self, body: bytes) -> None:
+        """Raise ``BodyError`` if ``body`` is malformed, or does not go with the key."""
+        found = self.differs(body, self.expected)
+        if found is not None:
+            raise self.mismatch(found)
 
 
 class Shape(Protocol):
@@ -30,8 +44,8 @@ class Shape(Protocol):
     def read(self, body: bytes) -> Any:
         """Decode and validate; ``BodyError`` with the pointer of each fault."""
 
-    def verifier(self, expected: tuple[int | str | None, ...], mismatch: Callable[[Any], BodyError]) -> Verifier:
-        """As ``read``, for bodies that say ``expected`` for ``places``; the error of others is ``mismatch``'s."""
+    def differs(self, body: bytes, expected: Words) -> Any:
+        """As ``read``, but None for a body that says ``expected`` for ``places``."""
 
 
 class MessageType:
@@ -105,12 +119,12 @@ class MessageType:
         says.
         """
         shape = self._shape
-        if shape is None:
-            return _accept
-        if fields is None:
-            return shape.verifier((), lambda found: BodyError(INVALID_BODY))  # no place, so nothing can differ
+        if shape is None or fields is None:  # there is no place then, so nothing can differ
+            return Verifier(
+                shape.differs if shape is not None else _accept_all, (), lambda found: BodyError(INVALID_BODY)
+            )
         expected = tuple(fields.word(name) for name in shape.places)
-        return shape.verifier(expected, lambda found: self._mismatch(found, fields, shape))
+        return Verifier(shape.differs, expected, lambda found: self._mismatch(found, fields, shape))
 
     def routing_key(self, body: Any, partner: int | None) -> str:
         """The key that a body of this type (from ``read``) implies.
@@ -191,6 +205,10 @@ class MessageType:
 
 
 def _accept(body: bytes) -> None:
+    """Any body will do."""
+
+
+def _accept_all(body: bytes, expected: Words) -> None:
     """Any body will do."""
 
 

@@ -25,12 +25,12 @@ _EVENT_BYTES, _HEADER_BYTES = 1_024, 200
 class Envelope:
     """All of an event but offset and body: shared by events with the same key and headers.  Never changed.
 
-    ``headers``: the publisher's.  ``wire``: a place for the front end to keep what it made of them.
-    ``dedup``: whether its headers ask that an event which is published again is stored once.  ``event_bytes``: octets
-    that one such event is counted with, beside its body.
+    ``headers``: the publisher's.  ``wire``: a place for the front end to keep what it made of them; ``stored``: for the
+    engine.  ``dedup``: whether its headers ask that an event which is published again is stored once.
+    ``event_bytes``: octets that one such event is counted with, beside its body.
     """
 
-    __slots__ = ("dedup", "event_bytes", "exchange", "headers", "key", "wire")
+    __slots__ = ("dedup", "event_bytes", "exchange", "headers", "key", "stored", "wire")
 
     def __init__(self, exchange: str, key: str, headers: Mapping[str, str]) -> None:
         self.exchange = exchange
@@ -41,6 +41,7 @@ class Envelope:
         text = sum(map(len, headers)) + sum(map(len, headers.values()))
         self.event_bytes = max(_EVENT_BYTES, 3 * text + _HEADER_BYTES * len(headers))
         self.wire: dict[Any, bytes] = {}
+        self.stored: bytes | None = None
 
 
 class Event(Struct, gc=False, eq=False):

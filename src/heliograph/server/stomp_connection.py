@@ -6,7 +6,6 @@ the outbox calls ``flush``; the outlets call ``deliver``; the sweeper calls ``ti
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -66,8 +65,8 @@ class StompConnection:
         self._hub = hub
         self._write_bytes_max = hub.limits.write_bytes_max
         self._outlets: dict[bytes, Outlet] = {}  # by ack prefix
-        self._ready: deque[Outlet] = deque()  # outlets with something to deliver, in turn
-        self._control: list[bytes] = []  # answers, as they go to the socket
+        self._ready: list[Outlet] = []  # outlets with something to deliver, in turn
+        self._control: list[bytes] | None = None  # answers, as they go to the socket
         self._control_bytes = 0
         self._marked = self._blocked = self._closing = self._reading_paused = self._suspended = self._publishes = False
         self._awaited = Awaited()
@@ -185,11 +184,11 @@ class StompConnection:
         self._marked = False
         if (self._blocked or self._suspended) and not self._closing:
             return
-        out, self._control, self._control_bytes = self._control, [], 0
+        out, self._control, self._control_bytes = self._control or [], None, 0
         ready = self._ready
         room = self._write_bytes_max
         while ready and room > 0:
-            outlet = ready.popleft()
+            outlet = ready.pop(0)
             room -= outlet.fill(out, room)
             if outlet.subscription.ready:
                 ready.append(outlet)
@@ -252,6 +251,8 @@ class StompConnection:
 
     def _reply(self, frame: bytes) -> None:
         size = len(frame)
+        if self._control is None:
+            self._control = []
         self._control += (self.link.before(size, frame), frame)
         self._control_bytes += size
         if self._control_bytes > self._hub.limits.control_bytes_max and not self._reading_paused and not self._closing:

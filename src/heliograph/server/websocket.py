@@ -158,8 +158,8 @@ _quiet.logger.setLevel(logging.CRITICAL)
 class WebSocketLink(WSListener):
     """One WebSocket; see ``server.link.Link``."""
 
-    __slots__ = ("_connection", "_fragments", "_full", "_hub", "_linger", "_socket", "_stranger", "_transport",
-                 "credentials", "peer")  # fmt: skip
+    __slots__ = ("_connection", "_ended", "_fragments", "_full", "_hub", "_linger", "_socket", "_stranger",
+                 "_transport", "credentials", "peer")  # fmt: skip
 
     framing = "ws"
     before = staticmethod(before_frame)
@@ -170,6 +170,7 @@ class WebSocketLink(WSListener):
         self._hub = hub
         self._fragments: codecs.IncrementalDecoder | bool = False  # inside a fragmented message; its decoder if text
         self._full = False  # the socket's buffer
+        self._ended = False  # CLOSE was sent, or the socket is gone
         self._linger: asyncio.TimerHandle | None = None
 
     # --- from picows
@@ -206,6 +207,7 @@ class WebSocketLink(WSListener):
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """The socket is gone."""
+        self._ended = True
         if self._linger is not None:
             self._linger.cancel()
         self._connection.lost()
@@ -238,8 +240,7 @@ class WebSocketLink(WSListener):
 
     def write(self, data: bytes) -> None:
         """See ``Link``."""
-        transport = self._transport
-        if not transport.is_close_frame_sent and not transport.is_disconnected:
+        if not self._ended:
             self._socket.write(data)
 
     def finish(self, close_code: int, reason: str) -> None:
@@ -250,6 +251,7 @@ class WebSocketLink(WSListener):
         """
         if self._transport.is_disconnected:
             return
+        self._ended = True
         if not self.closing:
             if not self._transport.is_close_frame_sent:
                 self._transport.send_close(WSCloseCode(close_code), reason.encode()[:120])
@@ -258,6 +260,7 @@ class WebSocketLink(WSListener):
 
     def abort(self) -> None:
         """See ``Link``."""
+        self._ended = True
         self._transport.disconnect(graceful=False)
 
     def pause_reading(self) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from heliograph.catalog.message_type import Verifier
 from heliograph.directory.schema_cost import SchemaFault
 from heliograph.directory.schema_shape import SchemaShape
 from heliograph.errors import BodyError
@@ -107,7 +108,7 @@ def test_any_body_is_read_or_a_BodyError(value: object):
 
 
 def test_a_verifier_compares_with_the_key():
-    verify = SHAPE.verifier((12345, "vmdDetected"), lambda found: BodyError("other", str(found["id"])))
+    verify = Verifier(SHAPE.differs, (12345, "vmdDetected"), lambda found: BodyError("other", str(found["id"])))
     verify(msgspec.json.encode(GOOD))
     with pytest.raises(BodyError, match="other: 2"):
         verify(msgspec.json.encode(GOOD | {"id": 2, "source": {"account": 1, "kinds": ["x"]}}))

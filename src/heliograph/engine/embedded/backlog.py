@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from heapq import heappop, heappush
 
 from heliograph.engine.interface import Event
@@ -17,7 +16,7 @@ class Backlog:
     __slots__ = ("fresh", "returned")
 
     def __init__(self) -> None:
-        self.fresh: deque[Event] = deque()
+        self.fresh: list[Event] = []
         self.returned: list[tuple[int, Event]] = []  # lowest offset first
 
     def __len__(self) -> int:
@@ -43,13 +42,12 @@ class Backlog:
             event = heappop(self.returned)[1]
             taken.append(event)
             size += event.size
-        fresh = self.fresh
-        if fresh and size < bytes_max and len(taken) < count_max:
-            pop, push = fresh.popleft, taken.append
-            for _ in range(min(count_max - len(taken), len(fresh))):
-                event = pop()
-                push(event)
-                size += event.size
-                if size >= bytes_max:
-                    break
+        fresh, count = self.fresh, 0
+        for event in fresh[: count_max - len(taken)] if size < bytes_max else ():
+            count += 1
+            size += event.size
+            if size >= bytes_max:
+                break
+        taken += fresh[:count]
+        del fresh[:count]
         return taken

@@ -6,7 +6,6 @@ It goes live again in the tick in which its scan meets the live edge, so nothing
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import deque
 from typing import TYPE_CHECKING
 
 from heliograph.engine.embedded.backlog import Backlog
@@ -32,7 +31,7 @@ class Follower(ABC):
         self.exchange = exchange
         self.binding = binding
         self.backlog = Backlog()
-        self.fresh: deque[Event] = self.backlog.fresh
+        self.fresh: list[Event] = self.backlog.fresh
         self.scan: Scan | None = None
         self.closed = False
         self.replayed_before = 0

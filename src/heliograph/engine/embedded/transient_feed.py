@@ -36,11 +36,16 @@ class TransientFeed(Follower):
         else:
             self.follow_from(start)
 
+    @property
+    def pending(self) -> bool:
+        """See ``Feed``.  What came back is among what was delivered before, so most need not look for it."""
+        return bool(self.fresh or (self.redelivered and self.backlog.returned))
+
     def take(self, count_max: int, bytes_max: int) -> list[Event]:
         """See ``Feed``."""
         fresh = self.fresh
         if fresh and self.scan is None and not self.redelivered and len(fresh) <= count_max:
-            taken = list(fresh)
+            taken = fresh[:]
             first, last = taken[0], taken[-1]
             # The positions count others' events too, so it is less than their difference.
             between = last.position - first.position + first.size if first.position else bytes_max

@@ -39,7 +39,6 @@ from msgspec.msgpack import Decoder, Encoder
 from heliograph.engine.interface import Envelope, Event
 
 MAGIC = b"HGB1"
-_STORED = "stored"  #: key in ``Envelope.wire``: an envelope as a batch has it
 CLEAN = 1
 CONTINUED = 2
 DEDUP = 4
@@ -197,13 +196,12 @@ def _encode_envelopes(
     """Each event's place in the table, the keys, the table."""
     blocks: dict[bytes, int] = {}  # so that equal envelopes become one
     places = {
-        envelope: blocks.setdefault(envelope.wire.get(_STORED) or _encode_envelope(envelope), len(blocks))
-        for envelope in distinct
+        envelope: blocks.setdefault(envelope.stored or _encode_envelope(envelope), len(blocks)) for envelope in distinct
     }
     keys = dict.fromkeys([envelope.key for envelope in distinct])
     return map(places.__getitem__, envelopes), _encode(list(keys)), _encode([Raw(block) for block in blocks])
 
 
 def _encode_envelope(envelope: Envelope) -> bytes:
-    encoded = envelope.wire[_STORED] = _encode((envelope.key, dict(envelope.headers)))
+    encoded = envelope.stored = _encode((envelope.key, dict(envelope.headers)))
     return encoded
