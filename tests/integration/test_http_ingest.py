@@ -228,7 +228,7 @@ def test_a_request_that_hangs_does_not_hold_up_the_end(start: Start, directory: 
 
 
 def test_a_request_that_takes_too_long_is_told_so(start: Start, directory: Path):
-    process = start(*SERVE, HELIOGRAPH_LIMITS_HTTP_REQUEST_MS_MAX="500")
+    process = start(*SERVE, HELIOGRAPH_LIMITS_HTTP_REQUEST_MS_MAX="2000")
     process.line()
     acme = HttpClient(address(process, "http")).basic(*SYSTEM)
     place = urlsplit(acme.url)
@@ -242,15 +242,13 @@ def test_a_request_that_takes_too_long_is_told_so(start: Start, directory: Path)
     assert acme("POST", EVENTS, event()).body["offsets"][FULL] == 2  # what came of the slow one is stored
 
 
-def test_connections_beyond_their_limit_are_closed(start: Start, directory: Path):
+def test_connections_beyond_their_limit_are_told_so(start: Start, directory: Path):
     process = start(*SERVE, HELIOGRAPH_LIMITS_HTTP_CONNECTIONS_MAX="1")
     process.line()
     anybody = HttpClient(address(process, "http"))
     place = urlsplit(anybody.url)
-    with (
-        socket.create_connection((str(place.hostname), place.port or 80), timeout=10),
-        pytest.raises(OSError),  # reset, or closed without an answer
-    ):
-        anybody("GET", "/docs")
+    with socket.create_connection((str(place.hostname), place.port or 80), timeout=10):
+        for _ in range(3):
+            assert anybody("GET", "/docs").status == 503
     time.sleep(0.2)
     assert anybody("GET", "/docs").status == 200

@@ -118,8 +118,8 @@ class _Bounded(H11Protocol):
         self.app_state = {**self.app_state, "transport": transport}  # a stream ends who does not read any more
         super().connection_made(transport)
         if full:
-            self._write(503, f"There are {self.bounds.http_connections_max} connections (http_connections_max).")
-            transport.close()
+            self.connections.discard(self)
+            self._refuse(503, f"There are {self.bounds.http_connections_max} connections (http_connections_max).")
         else:
             self._await()
 
