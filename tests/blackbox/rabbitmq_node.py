@@ -1,7 +1,9 @@
 """A private RabbitMQ with STOMP over WebSocket: its own folder, its own free ports, loopback only."""
 
+import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -44,12 +46,13 @@ class RabbitmqNode:
 
     def stop(self) -> None:
         """End the node, and the port mapper that it has started."""
-        try:
-            os.killpg(self._process.pid, signal.SIGTERM)
-            self._process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+        with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+            try:
+                os.killpg(self._process.pid, signal.SIGTERM)
+                self._process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.wait()
         subprocess.run(["epmd", "-kill"], env=self._environment, stdout=subprocess.DEVNULL, check=False)
 
     def _await_service(self) -> None:
@@ -68,12 +71,16 @@ class RabbitmqNode:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody has just now."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports: list[int] = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
+    """Ports that nobody has just now, below those that the system hands out: seconds pass until the node takes them."""
+    with contextlib.ExitStack() as probes:
+        found: list[int] = []
+        for port in random.sample(range(20_000, 32_000), 1_000):
+            with contextlib.suppress(OSError):
+                probes.enter_context(socket.create_server(("127.0.0.1", port)))
+                found.append(port)
+            if len(found) == count:
+                return found
+    raise AssertionError("no free ports from 20000 to 32000")
 
 
 def _environment(room: Path, distribution: int, epmd: int) -> dict[str, str]:
@@ -84,6 +91,7 @@ def _environment(room: Path, distribution: int, epmd: int) -> dict[str, str]:
         "ERL_EPMD_ADDRESS": "127.0.0.1",
         "ERL_EPMD_PORT": str(epmd),
         "RABBITMQ_NODENAME": f"blackbox{distribution}@localhost",
+        "ERL_CRASH_DUMP": str(room / "erl_crash.dump"),
         "RABBITMQ_BASE": str(room),
         "RABBITMQ_MNESIA_BASE": str(room / "mnesia"),
         "RABBITMQ_LOG_BASE": str(room / "log"),
