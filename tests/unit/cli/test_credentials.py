@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from heliograph.cli.app import run
+from tests.hashing import CHEAP
 from tests.stored import store_directory
 
 ADD = ["credential", "add", "acme", "blue"]
@@ -18,6 +19,7 @@ ADD = ["credential", "add", "acme", "blue"]
 @pytest.fixture(autouse=True)
 def _stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("heliograph.directory.store.store.PasswordHasher", lambda: CHEAP)
     with resources.as_file(resources.files("heliograph.cli") / "demo.toml") as path:
         store_directory(path, tmp_path / "data")
 
