@@ -61,7 +61,7 @@ expected-statuses = ["2xx", "422"]
 
 
 PHASES = "examples,coverage,fuzzing,stateful"
-#: Which operations, and as whom.  The operator comes last: its requests change who there is.
+#: Which operations, and as whom.
 PEOPLE = {
     "partner": ("--include-tag", "events", "--include-tag", "exchanges"),
     "system": ("--include-tag", "ingest"),
@@ -69,9 +69,12 @@ PEOPLE = {
 }
 
 
-@pytest.fixture(scope="module", params=DATABASES)
+@pytest.fixture(params=DATABASES)
 def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Process, str]]:
-    """A server whose only stream is taken, so that no request for another goes on for ever."""
+    """A server whose only stream is taken, so that no request for another goes on for ever.
+
+    A new one each time, since an operator's requests change who there is, and so may end that stream.
+    """
     limits = {
         "HELIOGRAPH_LIMITS_STREAMS_MAX": "1",
         # It tries wrong credentials on every operation.
