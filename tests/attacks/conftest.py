@@ -77,13 +77,16 @@ class Site:
         peer.connect(*who, version=version)
         return peer
 
-    def begin(self) -> None:
-        """Before a case; what an earlier one has broken is not its fault."""
+    def begin(self, spare_sockets: int = 0) -> None:
+        """Before a case; what an earlier one has broken is not its fault.
+
+        ``spare_sockets``: so many more may be open at its end, to a database.
+        """
         if self.control.fault:
             self.control.stop()
             self.control = Control(self.server)
         self._log_bytes = self.server.log.stat().st_size
-        self._socket_count = self.server.sockets
+        self._socket_count = self.server.sockets + spare_sockets
 
     def end(self) -> None:
         """After it: nobody has noticed, nothing is broken, and the server holds no socket of an attacker any more."""

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -61,7 +62,7 @@ expected-statuses = ["2xx", "422"]
 
 
 PHASES = "examples,coverage,fuzzing,stateful"
-#: Which operations, and as whom.
+#: Which operations, and as whom.  The operator comes last, see ``for_how_long``.
 PEOPLE = {
     "partner": ("--include-tag", "events", "--include-tag", "exchanges"),
     "system": ("--include-tag", "ingest"),
@@ -69,12 +70,14 @@ PEOPLE = {
 }
 
 
-@pytest.fixture(params=DATABASES)
-def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Process, str]]:
-    """A server whose only stream is taken, so that no request for another goes on for ever.
+def for_how_long(fixture_name: str, config: pytest.Config) -> Literal["function", "module"]:
+    """A server each time in the long run: an operator's requests change who there is, and so may end that stream."""
+    return "function" if config.getoption("--run-long") else "module"
 
-    A new one each time, since an operator's requests change who there is, and so may end that stream.
-    """
+
+@pytest.fixture(scope=for_how_long, params=DATABASES)
+def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Process, str]]:
+    """A server whose only stream is taken, so that no request for another goes on for ever."""
     limits = {
         "HELIOGRAPH_LIMITS_STREAMS_MAX": "1",
         # It tries wrong credentials on every operation.
