@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from heliograph.cli.stored import stored_directory
+from heliograph.cli.stored import STORED, Stored
 from heliograph.cli.terminal import printable
 
 
@@ -13,9 +13,7 @@ def apply(
     /,
     *,
     dry_run: bool = False,
-    data_dir: Path | None = None,
-    directory_url: str | None = None,
-    config: Path | None = None,
+    stored: Stored = STORED,
 ) -> int:
     """Make the stored directory what FILE says, and print what that changes: + comes, ~ changes, - goes.
 
@@ -30,14 +28,8 @@ def apply(
         The directory file. A login that is stored already may be in it without its secret.
     dry_run
         Print what would change, and change nothing.
-    data_dir
-        The server's data directory (default: data).
-    directory_url
-        The directory's database, where it is not in the data directory.
-    config
-        Read this instead of heliograph.toml.
     """
-    with stored_directory(data_dir, directory_url, config, create=True) as store:
+    with stored.opened(create=True) as store:
         from heliograph.directory.file import read_directory_file
 
         wanted = read_directory_file(file)

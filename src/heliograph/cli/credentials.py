@@ -6,23 +6,18 @@ import getpass
 import re
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
-from heliograph.cli.stored import stored_directory
+from heliograph.cli.stored import STORED, Stored
 from heliograph.cli.terminal import printable
 from heliograph.errors import SettingsError
 
 if TYPE_CHECKING:
     from heliograph.directory.secret import Secret
     from heliograph.directory.store.reading import StoredCredential
-    from heliograph.directory.store.store import DirectoryStore
 
 credential = App(
     name="credential", help="Make, rotate, revoke and list the credentials of a login.", help_format="plaintext"
@@ -35,35 +30,6 @@ _LINE_BYTES_MAX = 1_048_576
 _COLUMNS = ("ID", "NAME", "STATE", "MADE", "EXPIRES", "LAST USED")
 
 
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class Database:
-    """Where the directory is; a server may be running on it.
-
-    Parameters
-    ----------
-    data_dir
-        The server's data directory (default: data).
-    directory_url
-        The directory's database, where it is not in the data directory.
-    config
-        Read this instead of heliograph.toml.
-    """
-
-    data_dir: Path | None = None
-    directory_url: str | None = None
-    config: Path | None = None
-
-    @contextmanager
-    def opened(self) -> Iterator[DirectoryStore]:
-        """The store that is there."""
-        with stored_directory(self.data_dir, self.directory_url, self.config, create=False) as store:
-            yield store
-
-
-_DEFAULT = Database()
-
-
 @credential.command
 def add(
     login: str,
@@ -72,7 +38,7 @@ def add(
     *,
     expires: str | None = None,
     read_secret: bool = False,
-    database: Database = _DEFAULT,
+    stored: Stored = STORED,
 ) -> int:
     """Make one more credential of LOGIN, called NAME, and print its secret, which is shown this once only.
 
@@ -93,7 +59,7 @@ def add(
         Ask for the secret at the terminal, or read it as one line of standard input; nothing is printed then.
     """
     expires_ms = None if expires is None else _end_ms(expires)
-    with database.opened() as store:
+    with stored.opened() as store:
         store.credentials(login)  # before anybody types a secret for a login that there is not
         secret = _secret(login, read_secret)
         store.add_credential(login, name, secret, "credential add", expires_ms)
@@ -111,7 +77,7 @@ def rotate(
     overlap: str = "1d",
     expires: str | None = None,
     read_secret: bool = False,
-    database: Database = _DEFAULT,
+    stored: Stored = STORED,
 ) -> int:
     """Make a new credential for that of LOGIN called NAME, and print its secret, which is shown this once only.
 
@@ -134,7 +100,7 @@ def rotate(
         Ask for the secret at the terminal, or read it as one line of standard input; nothing is printed then.
     """
     overlap_ms, expires_ms = _duration_ms(overlap, "--overlap"), None if expires is None else _end_ms(expires)
-    with database.opened() as store:
+    with stored.opened() as store:
         store.credentials(login)
         secret = _secret(login, read_secret)
         store.rotate_credential(login, name, secret, "credential rotate", overlap_ms, expires_ms)
@@ -144,7 +110,7 @@ def rotate(
 
 
 @credential.command
-def revoke(login: str, number: int, /, *, database: Database = _DEFAULT) -> int:
+def revoke(login: str, number: int, /, *, stored: Stored = STORED) -> int:
     """End the credential of LOGIN that has this NUMBER, for good.
 
     A server that runs on the same database shuts out within seconds who has
@@ -159,13 +125,13 @@ def revoke(login: str, number: int, /, *, database: Database = _DEFAULT) -> int:
     number
         Its ID, as heliograph credential list shows it.
     """
-    with database.opened() as store:
+    with stored.opened() as store:
         store.revoke_credential(login, number, "credential revoke")
     return 0
 
 
 @credential.command(name="list")
-def list_(login: str, /, *, database: Database = _DEFAULT) -> int:
+def list_(login: str, /, *, stored: Stored = STORED) -> int:
     """Print the credentials of LOGIN, the newest first: name, end and last use, never a secret.
 
     Times are in UTC. Last uses are written every few seconds.
@@ -177,7 +143,7 @@ def list_(login: str, /, *, database: Database = _DEFAULT) -> int:
     login
         A partner's e-mail; the name of a system, service or operator.
     """
-    with database.opened() as store:
+    with stored.opened() as store:
         found = store.credentials(login)
     now_ms = time.time() * 1000
     rows = [_COLUMNS, *(_row(each, now_ms) for each in found)]

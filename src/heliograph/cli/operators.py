@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from cyclopts import App
 
-from heliograph.cli.stored import stored_directory
+from heliograph.cli.stored import STORED, Stored
 from heliograph.errors import SettingsError
 
 operator = App(name="operator", help="Make operators, who administer over the HTTP API.", help_format="plaintext")
 
 
 @operator.command
-def add(
-    name: str, /, *, data_dir: Path | None = None, directory_url: str | None = None, config: Path | None = None
-) -> int:
+def add(name: str, /, *, stored: Stored = STORED) -> int:
     """Make an operator called NAME and print its token, which is shown this once only.
 
     A server that runs on the same database knows it within seconds.
@@ -26,14 +22,8 @@ def add(
     ----------
     name
         Stands in the audit beside what the operator does.
-    data_dir
-        The server's data directory (default: data).
-    directory_url
-        The directory's database, where it is not in the data directory.
-    config
-        Read this instead of heliograph.toml.
     """
-    with stored_directory(data_dir, directory_url, config, create=True) as store:
+    with stored.opened(create=True) as store:
         from msgspec.structs import replace
 
         from heliograph.directory.file import DirectoryFile, OperatorEntry
