@@ -181,8 +181,7 @@ class Peer:
 
     def say(self, *pieces: bytes) -> None:
         """Octets, as one look at the socket would bring them."""
-        for piece in pieces:
-            self.connection.receive(piece)
+        self.connection.receive(pieces)
         self.connection.received()
 
     def send(self, command: str, body: bytes = b"", /, **headers: object) -> None:

@@ -87,7 +87,7 @@ def test_a_session_gives_events_or_one_violation_whatever_comes(count: int) -> N
         ended = False
         for piece in octets:
             began = time.perf_counter()
-            if session.receive_known(piece) is not None:
+            if session.short_way.sends(piece, iter(())) is not None:
                 continue
             events = session.receive(piece)
             while events:

@@ -103,7 +103,7 @@ class Rig:
             log.draft.next_offset += skip
             log.draft.clear()
         self.now_ms += 7
-        event = log.draft.append(Envelope(EXCHANGE, key, headers or {}), body, self.now_ms)
+        (event,) = log.draft.append([Envelope(EXCHANGE, key, headers or {})], [body], self.now_ms)
         self.handed_out = event.offset
         self.appended[event.offset] = content_of(event)
         return True

@@ -55,7 +55,7 @@ async def publish(root: Path) -> None:
         for log in logs:
             offset = log.draft.next_offset
             envelope = Envelope(log.name, f"key.{offset % 7}", {"n": str(offset)})
-            event = log.draft.append(envelope, body_of(log.name, offset), time.time_ns() // 10**6)
+            (event,) = log.draft.append([envelope], [body_of(log.name, offset)], time.time_ns() // 10**6)
             if event.position >= log.draft.attend_at:
                 writer.attend(log)
             if count % 37 == 0:

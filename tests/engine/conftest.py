@@ -111,7 +111,8 @@ class Station:
         confirm: Confirm | None = None,
         exchange: str = EXCHANGE,
     ) -> int:
-        return self._exchanges[exchange](Envelope(exchange, key, headers or {}), body, confirm)
+        (offset,) = self._exchanges[exchange]([Envelope(exchange, key, headers or {})], [body], confirm)
+        return offset
 
     async def store(self, key: str, body: bytes = b"", headers: dict[str, str] | None = None) -> int:
         """Publish, and wait until it is stored."""

@@ -122,7 +122,7 @@ class CrashMachine(RuleBasedStateMachine):
             body = b"%d " % len(self.published) + b"x" * size
             event = Published(key, body)
             highest = max(self.published, default=0)
-            offset = self.publish_to(Envelope("e", key, {}), body, self._confirm(event))
+            (offset,) = self.publish_to([Envelope("e", key, {})], [body], self._confirm(event))
             assert offset > highest, "an offset is never used twice"
             self.published[offset] = event
 

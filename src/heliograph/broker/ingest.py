@@ -48,7 +48,7 @@ class Letters:
         offsets: dict[str, int] = {}
         for publish, envelope, body in self.parts:
             try:
-                offsets[envelope.exchange] = publish(envelope, body, confirm)
+                (offsets[envelope.exchange],) = publish([envelope], [body], confirm)
             except ServerError as error:
                 confirm(error)
         return offsets

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from msgspec import Struct
 
 from heliograph.broker.authorization import publishable, removed
 from heliograph.catalog.body_shape import Words
 from heliograph.catalog.routing_key import KeyFields
+from heliograph.countdown import Countdown
 from heliograph.directory.directory import Directory, Exchange
 from heliograph.directory.principal import Principal
 from heliograph.engine.interface import Confirm, Envelope, Publish
-from heliograph.errors import BodyError, DestinationError
+from heliograph.errors import ClientError, DestinationError
 from heliograph.generational_cache import GenerationalCache
 from heliograph.limits import Limits
 from heliograph.topic.destination import parse_destination
@@ -33,15 +34,22 @@ class Letter(Protocol):
 class Plan(Struct, frozen=True, gc=False):
     """What came of a letter: how its bodies are verified, see ``Verifier``, and the engine's way to the exchange."""
 
-    differs: Callable[[bytes, Words], Any]
+    agree: Callable[[Sequence[bytes], Sequence[Words]], bool]
     expected: Words
-    mismatch: Callable[[Any], BodyError]
+    check: Callable[[bytes], None]
     publish: Publish
     envelope: Envelope
 
 
+#: Events of one exchange, in order: what publishes them, envelopes and bodies.
+Run = tuple[Publish, Sequence[Envelope], Sequence[bytes]]
+
+
 class Publisher:
-    """``publish`` for one principal.  Plans are kept by letter, but for long ones: those do not come again."""
+    """``plan`` events of one principal, then ``publish`` them: as many at once as there are, since that costs less.
+
+    Plans are kept by letter, but for long ones: those do not come again.
+    """
 
     __slots__ = ("_directory", "_exchanges", "_limits", "_login", "_plans", "_principal")
 
@@ -61,21 +69,55 @@ class Publisher:
         self._principal = principal
         self._plans.clear()
 
-    def publish(self, letter: Letter, body: bytes, confirm: Confirm | None = None) -> int:
-        """Check and publish one event; its offset.
+    def plan(self, letters: Sequence[Letter], bodies: Sequence[bytes]) -> tuple[list[Run], int, ClientError | None]:
+        """Runs of the events before the first that may not be published, how many these are, and what is wrong with it.
 
-        Raises DestinationError, AccessError or BodyError; then nothing was published and ``confirm`` is not called.
+        A DestinationError, AccessError or BodyError.  Nothing is published yet.
         """
-        plan = self._plans.young.get(letter) or self._plan(letter)
-        if (found := plan.differs(body, plan.expected)) is not None:
-            raise plan.mismatch(found)
-        return plan.publish(plan.envelope, body, confirm)
+        known = self._plans.young
+        first = known.get(letters[0])
+        if first is not None:
+            expected, envelopes = [], []
+            for letter in letters:
+                plan = known.get(letter)
+                if plan is None or plan.publish is not first.publish:
+                    break
+                expected.append(plan.expected)
+                envelopes.append(plan.envelope)
+            else:
+                if first.agree(bodies, expected):
+                    return [(first.publish, envelopes, bodies)], len(bodies), None
+        return self._plan_each(letters, bodies)
 
-    def check(self, letter: Letter, body: bytes) -> None:
-        """Raise what ``publish`` would raise, and publish nothing."""
-        plan = self._plan(letter)
-        if (found := plan.differs(body, plan.expected)) is not None:
-            raise plan.mismatch(found)
+    def publish(self, runs: Sequence[Run], confirm: Confirm | None = None) -> None:
+        """Publish what was planned; in order to each exchange, but no order is kept between exchanges.
+
+        ``confirm`` is called when all are stored.  ServerError while the engine cannot store anything.
+        """
+        if confirm is not None and len(runs) != 1:
+            confirm = Countdown(len(runs), confirm)
+        for publish, envelopes, bodies in runs:
+            publish(envelopes, bodies, confirm)
+
+    def _plan_each(
+        self, letters: Sequence[Letter], bodies: Sequence[bytes]
+    ) -> tuple[list[Run], int, ClientError | None]:
+        """As ``plan``, one by one: for several exchanges, what is new, and what is wrong."""
+        runs: dict[Publish, tuple[list[Envelope], list[bytes]]] = {}
+        count = 0
+        try:
+            for letter, body in zip(letters, bodies, strict=True):
+                plan = self._plans.young.get(letter) or self._plan(letter)
+                if not plan.agree([body], [plan.expected]):
+                    plan.check(body)
+                envelopes, own = runs.setdefault(plan.publish, ([], []))
+                envelopes.append(plan.envelope)
+                own.append(body)
+                count += 1
+            fault = None
+        except ClientError as error:
+            fault = error
+        return [(publish, *columns) for publish, columns in runs.items()], count, fault
 
     def _plan(self, letter: Letter) -> Plan:
         plan = self._plans.get(letter)

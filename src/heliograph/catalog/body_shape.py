@@ -51,7 +51,7 @@ class Place(NamedTuple):
 class BodyShape:
     """A struct for bodies, and where in it words of the routing key stand: ``places``, two or more, by layout name."""
 
-    __slots__ = ("_expected", "_struct", "decode", "differs", "implied", "places")
+    __slots__ = ("_expected", "_struct", "decode", "implied", "places")
 
     def __init__(self, struct: type[Body], places: Mapping[str, Place]) -> None:
         self.places = places
@@ -59,8 +59,6 @@ class BodyShape:
         self.implied: Callable[[Any], tuple[int | str, ...]] = attrgetter(*(each.attribute for each in places.values()))
         #: JSON to struct, without what msgspec cannot check.
         self.decode = msgspec.json.Decoder(struct).decode
-        #: As ``read``, but None for a body that says the given words for ``places``.
-        self.differs = self._comparison()
         self._struct = struct
         self._expected = dict(_descriptions(inspect.type_info(struct), ""))
 
@@ -76,22 +74,27 @@ class BodyShape:
             raise several([("/timestamp", self._detail(Fault("/timestamp", f"it is {quote(found.timestamp)}")))])
         return found
 
-    def _comparison(self) -> Callable[[bytes, Words], Body | None]:
-        """What ``differs`` is.  Every event comes by here, so it says None in as few steps as can be; a fault is looked
-        for after."""
-        decode, is_timestamp, implied, read = self.decode, TIMESTAMP.fullmatch, self.implied, self.read
+    def agree(self, bodies: Sequence[bytes], expected: Sequence[Words]) -> bool:
+        """Whether ``read`` takes all bodies, and each says its words of ``expected`` for ``places``.
 
-        def differs(body: bytes, expected: Words) -> Body | None:
-            try:
+        Every event comes by here.  What comes at once is often of the same millisecond, which is read once then.
+        """
+        decode, implied, is_timestamp = self.decode, self.implied, TIMESTAMP.fullmatch
+        checked = None
+        try:
+            for body, said in zip(bodies, expected, strict=True):
                 found = decode(body)
-                if body.isascii() and implied(found) == expected and is_timestamp(found.timestamp):
-                    return None
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                pass
-            found = read(body)
-            return None if implied(found) == expected else found
-
-        return differs
+                if implied(found) != said:
+                    return False
+                if found.timestamp != checked:
+                    checked = found.timestamp
+                    if is_timestamp(checked) is None:
+                        return False
+                if not body.isascii():
+                    body.decode()
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return False
+        return True
 
     def _error(self, body: bytes, fault: Exception) -> BodyError:
         if not isinstance(fault, msgspec.ValidationError) or not is_utf8(body):

@@ -6,6 +6,7 @@ A publisher sends both, so both are checked against each other: what a subscribe
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from heliograph.catalog.body_shape import INVALID_BODY, Place, Words, spoken
@@ -16,20 +17,15 @@ from heliograph.topic.words import HASH, STAR, quote
 
 
 class Verifier(NamedTuple):
-    """The check of all bodies that come with one certain key: call it.
+    """The check of all bodies that come with one certain key.
 
-    ``differs``: see ``Shape``; what it does not return None for is ``mismatch``'s.
+    ``agree``: see ``Shape``; ``expected``: what it is to be asked for them.  ``check`` says what is wrong with one: it
+    raises ``BodyError`` if that is malformed, or does not go with the key.
     """
 
-    differs: Callable[[bytes, Words], Any]
+    agree: Callable[[Sequence[bytes], Sequence[Words]], bool]
     expected: Words
-    mismatch: Callable[[Any], BodyError]
-
-    def __call__(self, body: bytes) -> None:
-        """Raise ``BodyError`` if ``body`` is malformed, or does not go with the key."""
-        found = self.differs(body, self.expected)
-        if found is not None:
-            raise self.mismatch(found)
+    check: Callable[[bytes], None]
 
 
 class Shape(Protocol):
@@ -44,8 +40,8 @@ class Shape(Protocol):
     def read(self, body: bytes) -> Any:
         """Decode and validate; ``BodyError`` with the pointer of each fault."""
 
-    def differs(self, body: bytes, expected: Words) -> Any:
-        """As ``read``, but None for a body that says ``expected`` for ``places``."""
+    def agree(self, bodies: Sequence[bytes], expected: Sequence[Words]) -> bool:
+        """Whether ``read`` takes all bodies, and each says its words of ``expected`` for ``places``."""
 
 
 class MessageType:
@@ -115,16 +111,14 @@ class MessageType:
     def verifier(self, fields: KeyFields | None) -> Verifier:
         """The check of all bodies that come with one key (``fields`` is what ``parse_key`` made of it).
 
-        It raises ``BodyError`` with the JSON pointer of a field that is missing, malformed, or not what the key
-        says.
+        Its errors have the JSON pointer of a field that is missing, malformed, or not what the key says.
         """
         shape = self._shape
-        if shape is None or fields is None:  # there is no place then, so nothing can differ
-            return Verifier(
-                shape.differs if shape is not None else _accept_all, (), lambda found: BodyError(INVALID_BODY)
-            )
-        expected = tuple(fields.word(name) for name in shape.places)
-        return Verifier(shape.differs, expected, lambda found: self._mismatch(found, fields, shape))
+        if shape is None:
+            return Verifier(_accept_all, (), _accept)
+        # Where keys are free there is no place, so nothing can differ.
+        expected = () if fields is None else tuple(fields.word(name) for name in shape.places)
+        return Verifier(shape.agree, expected, partial(self._check, fields, expected))
 
     def routing_key(self, body: Any, partner: int | None) -> str:
         """The key that a body of this type (from ``read``) implies.
@@ -190,9 +184,14 @@ class MessageType:
         allowed = " or ".join(map(repr, self._layout.actions))
         raise BodyError(INVALID_BODY, f"{spoken(pointer)} must be {allowed}; it is {quote(action)}.", pointer)
 
-    def _mismatch(self, found: Any, fields: KeyFields, shape: Shape) -> BodyError:
+    def _check(self, fields: KeyFields | None, expected: Words, body: bytes) -> None:
+        found = self.read(body)
+        if fields is not None and self.implied(found) != expected:
+            raise self._mismatch(found, fields)
+
+    def _mismatch(self, found: Any, fields: KeyFields) -> BodyError:
         """Name the first field that is not what the key says, and the key that the body should have."""
-        places = zip(shape.places.items(), shape.implied(found), strict=True)
+        places = zip(self.places.items(), self.implied(found), strict=True)
         name, pointer, said = next((n, p.pointer, s) for (n, p), s in places if s != fields.word(n))
         index = self.key_layout.index(name)
         shown = quote(said) if isinstance(said, str) else said
@@ -208,8 +207,9 @@ def _accept(body: bytes) -> None:
     """Any body will do."""
 
 
-def _accept_all(body: bytes, expected: Words) -> None:
+def _accept_all(bodies: Sequence[bytes], expected: Sequence[Words]) -> bool:
     """Any body will do."""
+    return True
 
 
 def _nothing(body: Any) -> tuple[int | str, ...]:

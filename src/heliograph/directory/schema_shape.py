@@ -8,7 +8,7 @@ linear time, and a body may have so many octets that schema and body together as
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -65,10 +65,12 @@ class SchemaShape:
             raise unreadable(body, fault) from None
         raise several([*islice(self._faults(found, body), FAULTS_MAX)])
 
-    def differs(self, body: bytes, expected: Words) -> Any:
-        """As ``read``, but None for a body that says ``expected`` for ``places``."""
-        found = self.read(body)
-        return None if self._implied(found) == expected else found
+    def agree(self, bodies: Sequence[bytes], expected: Sequence[Words]) -> bool:
+        """Whether ``read`` takes all bodies, and each says its words of ``expected`` for ``places``."""
+        try:
+            return all(self._implied(self.read(body)) == said for body, said in zip(bodies, expected, strict=True))
+        except BodyError:
+            return False
 
     def _faults(self, found: Any, body: bytes) -> Iterable[tuple[str, str]]:
         nodes = 1 + body.count(b",") + body.count(b"[") + body.count(b"{")  # at most: each stands behind one of these

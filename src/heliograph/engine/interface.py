@@ -6,7 +6,7 @@ publishes or consumes, what a credit is, or how a message looks on the wire.  Al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
@@ -65,10 +65,13 @@ class Event(Struct, gc=False, eq=False):
 class Publish(Protocol):
     """What publishes to one exchange."""
 
-    def __call__(self, envelope: Envelope, body: bytes, confirm: Confirm | None = None) -> int:
-        """Store and route one event; its offset.  ``confirm`` is called when it is stored, perhaps at once.
+    def __call__(
+        self, envelopes: Sequence[Envelope], bodies: Sequence[bytes], confirm: Confirm | None = None
+    ) -> Sequence[int]:
+        """Store and route events, one or more; their offsets.  ``confirm`` is called when all are stored, perhaps at
+        once.
 
-        ServerError while the engine cannot store anything.
+        ServerError while the engine cannot store anything; then it has taken none of them.
         """
 
 

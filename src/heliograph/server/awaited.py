@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+
+from heliograph.engine.interface import Confirm
+from heliograph.errors import HeliographError
 
 
 class Awaited:
@@ -15,14 +19,19 @@ class Awaited:
         self.count = 0
         self.leaving = False
 
-    def done(self) -> None:
-        """One of it has come."""
-        self.count -= 1
-        if self.leaving and not self.count:
-            self._then()
+    def add(self, confirm: Confirm) -> Confirm:
+        """Wait for one more: ``confirm``, to be called through what is returned."""
+        self.count += 1
+        return partial(self._done, confirm)
 
     def leave(self, then: Callable[[], None]) -> None:
         """Do ``then`` when nothing is awaited, perhaps at once."""
         self.leaving, self._then = True, then
         if not self.count:
             then()
+
+    def _done(self, confirm: Confirm, error: HeliographError | None) -> None:
+        confirm(error)
+        self.count -= 1
+        if self.leaving and not self.count:
+            self._then()

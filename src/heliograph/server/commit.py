@@ -1,13 +1,15 @@
-"""COMMIT: whether all of a transaction can be done, before any is; doing it; and when all of it is stored."""
+"""COMMIT: whether all of a transaction can be done, before any is; and doing it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from heliograph.broker.publisher import Publisher
 from heliograph.broker.subscription import AckMode, not_unacked
+from heliograph.countdown import Countdown
 from heliograph.engine.interface import Confirm
-from heliograph.errors import HeliographError, ProtocolError
+from heliograph.errors import ProtocolError
 from heliograph.stomp.events import Ack, Nack, Send
 
 if TYPE_CHECKING:
@@ -15,22 +17,26 @@ if TYPE_CHECKING:
     from heliograph.server.stomp_connection import StompConnection
 
 
-def check_actions(connection: StompConnection, publisher: Publisher, actions: list[Send | Ack | Nack]) -> None:
-    """ClientError unless every part of a transaction can be done; nothing is done yet."""
-    for action in actions:
-        if isinstance(action, Send):
-            publisher.check(action.head, action.body)
-    check_settlements(connection, actions)
-
-
-def do_actions(
-    connection: StompConnection, publisher: Publisher, actions: list[Send | Ack | Nack], stored: Confirm
+def commit(
+    connection: StompConnection,
+    publisher: Publisher,
+    actions: Sequence[Send | Ack | Nack],
+    awaited: Callable[[], Confirm],
 ) -> None:
-    """Do every part, in order; ``stored`` is called once for each."""
-    for action in actions:
-        if isinstance(action, Send):
-            publisher.publish(action.head, action.body, stored)
-            continue
+    """All or nothing: ClientError unless every part can be done, and nothing is done then.
+
+    ``awaited`` makes what is called when all is stored.
+    """
+    sends = [action for action in actions if isinstance(action, Send)]
+    settlements = [action for action in actions if not isinstance(action, Send)]
+    heads, bodies = [send.head for send in sends], [send.body for send in sends]
+    runs, _, fault = publisher.plan(heads, bodies) if sends else ([], 0, None)
+    if fault is not None:
+        raise fault
+    check_settlements(connection, settlements)
+    stored = Countdown(len(settlements) + 1, awaited())
+    publisher.publish(runs, stored)
+    for action in settlements:
         outlet, tag = connection.find_delivery(action.ack_id)
         if isinstance(action, Ack):
             outlet.subscription.ack(tag, stored)
@@ -39,13 +45,11 @@ def do_actions(
         outlet.wake_if_ready()
 
 
-def check_settlements(connection: StompConnection, actions: list[Send | Ack | Nack]) -> None:
+def check_settlements(connection: StompConnection, settlements: Sequence[Ack | Nack]) -> None:
     """ProtocolError unless every ACK and NACK names a delivery that is still unacknowledged in its turn."""
     single: set[tuple[Outlet, int]] = set()
     up_to: dict[Outlet, int] = {}  # by cumulative acknowledgement
-    for action in actions:
-        if isinstance(action, Send):
-            continue
+    for action in settlements:
         outlet, tag = connection.find_delivery(action.ack_id)
         if not outlet.subscription.holds(tag) or (outlet, tag) in single or tag <= up_to.get(outlet, 0):
             raise ProtocolError("Subscription not found", not_unacked(tag))
@@ -53,23 +57,3 @@ def check_settlements(connection: StompConnection, actions: list[Send | Ack | Na
             up_to[outlet] = tag
         else:
             single.add((outlet, tag))
-
-
-class Countdown:
-    """A ``Confirm`` that waits for ``count`` confirmations and passes on the first error, or None."""
-
-    __slots__ = ("_confirm", "_error", "_left")
-
-    def __init__(self, count: int, confirm: Confirm) -> None:
-        self._left = count
-        self._error: HeliographError | None = None
-        self._confirm = confirm
-        if not count:
-            confirm(None)
-
-    def __call__(self, error: HeliographError | None) -> None:
-        """See ``Confirm``."""
-        self._left -= 1
-        self._error = self._error or error
-        if not self._left:
-            self._confirm(self._error)

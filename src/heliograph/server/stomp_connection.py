@@ -6,7 +6,7 @@ the outbox calls ``flush``; the outlets call ``deliver``; the sweeper calls ``ti
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,11 +18,12 @@ from heliograph.engine.interface import Confirm
 from heliograph.errors import BodyError, HeliographError, LoginError, ProtocolError, ServerError
 from heliograph.server.arguments import read_ack_id
 from heliograph.server.awaited import Awaited
-from heliograph.server.commit import Countdown, check_actions, do_actions
+from heliograph.server.commit import commit
 from heliograph.server.hub import Hub
 from heliograph.server.link import Link
 from heliograph.server.login import Login
 from heliograph.server.outlet import Outlet, ack_prefix
+from heliograph.server.publishing import publish
 from heliograph.server.subscribing import open_outlet
 from heliograph.stomp import serializer
 from heliograph.stomp.events import (
@@ -75,25 +76,28 @@ class StompConnection:
 
     # --- from the link
 
-    def receive(self, data: bytes) -> None:
-        """Octets from the peer."""
+    def receive(self, pieces: Iterable[bytes]) -> None:
+        """Octets from the peer, all that has come; quickest if each piece is one frame."""
         self.heard = True
-        receipt = None
-        known = self.session.receive_known(data)
+        short_way = self.session.short_way
+        others = iter(pieces)
+        data = next(others, None)
         try:
-            if known is not None:
-                send, body, receipt = known
-                self._publisher.publish(send, body, None if receipt is None else self._confirm(receipt))
-            elif self._closing:
-                return
-            elif (ack := self.session.receive_ack(data)) is not None and (outlet := self._outlets.get(ack[0])):
-                outlet.subscription.ack(ack[1])
-                if not outlet.queued:
-                    outlet.wake_if_ready()
-            else:
-                self._do(self.session.receive(data))
+            while data is not None and not self._closing:
+                sends = short_way.sends(data, others)
+                if sends is not None:
+                    heads, bodies, receipts, data = sends
+                    publish(self, self._publisher, heads, bodies, receipts)
+                    continue
+                if (ack := short_way.ack(data)) is not None and (outlet := self._outlets.get(ack[0])):
+                    outlet.subscription.ack(ack[1])
+                    if not outlet.queued:
+                        outlet.wake_if_ready()
+                else:
+                    self._do(self.session.receive(data))
+                data = next(others, None)
         except HeliographError as error:
-            self.fail(error, receipt)
+            self.fail(error)
         except Exception as bug:
             self._fail_of_bug("receive", bug)
 
@@ -261,8 +265,7 @@ class StompConnection:
         self._mark()
 
     def _receipt(self, receipt: str | None) -> None:
-        if receipt is not None:
-            self._reply(serializer.receipt(receipt, self.session.version))
+        self._stored(_given(receipt), None)
 
     def _mark(self) -> None:
         if not self._marked:
@@ -297,27 +300,22 @@ class StompConnection:
         self._login.begin(event, self._hub.loop)
 
     def _on_send(self, event: Send) -> None:
-        self._publisher.publish(event.head, event.body, self._confirm(event.receipt))
+        publish(self, self._publisher, [event.head], [event.body], dict(enumerate(_given(event.receipt))))
 
-    def _confirm(self, receipt: str | None) -> Confirm | None:
-        """What answers ``receipt`` when its frame is done, or None where none is asked for."""
-        return None if receipt is None else self._await(self._stored, receipt)
+    def confirm(self, receipts: Sequence[str]) -> Confirm | None:
+        """What answers ``receipts`` when their frames are done, or None where none is asked for."""
+        return self._awaited.add(partial(self._stored, receipts)) if receipts else None
 
-    def _await(self, stored: Callable[..., None], *args: object) -> Confirm:
-        """``stored`` with ``args`` as a ``Confirm``; the connection does not end in good order before it has come."""
-        self._awaited.count += 1
-        return partial(stored, *args)
-
-    def _stored(self, receipt: str | None, error: HeliographError | None) -> None:
+    def _stored(self, receipts: Sequence[str], error: HeliographError | None) -> None:
         if error is not None:
-            self.fail(error, receipt)
+            self.fail(error, receipts[0] if receipts else None)
         elif not self._closing:
-            self._receipt(receipt)
-        self._awaited.done()
+            for receipt in receipts:
+                self._reply(serializer.receipt(receipt, self.session.version))
 
     def _on_subscribe(self, event: Subscribe) -> None:
         outlet = open_outlet(
-            self, self._hub, event, lambda outlet: self._await(self._subscribed, outlet, event.receipt)
+            self, self._hub, event, lambda outlet: self._awaited.add(partial(self._subscribed, outlet, event.receipt))
         )
         self._outlets[outlet.ack_prefix] = outlet
         if not outlet.held:
@@ -325,7 +323,7 @@ class StompConnection:
 
     def _subscribed(self, outlet: Outlet, receipt: str | None, error: HeliographError | None) -> None:
         """A durable subscription is stored: its RECEIPT, then its deliveries."""
-        self._stored(receipt, error)
+        self._stored(_given(receipt), error)
         if self._outlets.get(outlet.ack_prefix) is outlet:
             outlet.held = False
             outlet.wake_if_ready()
@@ -336,25 +334,23 @@ class StompConnection:
         if outlet in self._ready:
             self._ready.remove(outlet)
         if outlet.durable is not None and event.headers.get("durable") == "true":
-            self._hub.broker.delete(outlet.durable, self._confirm(event.receipt))
+            self._hub.broker.delete(outlet.durable, self.confirm(_given(event.receipt)))
         else:
             self._receipt(event.receipt)
 
     def _acknowledge(self, ack_id: str, receipt: str | None = None) -> None:
         outlet, tag = self.find_delivery(ack_id)
-        outlet.subscription.ack(tag, None if receipt is None else self._confirm(receipt))
+        outlet.subscription.ack(tag, self.confirm(_given(receipt)))
         outlet.wake_if_ready()
 
     def _on_nack(self, event: Nack) -> None:
         outlet, tag = self.find_delivery(event.ack_id)
-        outlet.subscription.nack(tag, event.requeue, self._confirm(event.receipt))
+        outlet.subscription.nack(tag, event.requeue, self.confirm(_given(event.receipt)))
         outlet.wake_if_ready()
 
     def _on_commit(self, event: Commit) -> None:
-        """All or nothing: everything is checked before anything is done."""
-        check_actions(self, self._publisher, event.actions)
-        stored = Countdown(len(event.actions), self._await(self._stored, event.receipt))
-        do_actions(self, self._publisher, event.actions, stored)
+        stored = partial(self._stored, _given(event.receipt))
+        commit(self, self._publisher, event.actions, lambda: self._awaited.add(stored))
 
     def _on_done(self, event: Done) -> None:
         self._receipt(event.receipt)
@@ -381,6 +377,10 @@ class StompConnection:
                 f"{ack_id[:256]!r} belongs to no open subscription of this connection that wants acknowledgements.",
             )
         return outlet, tag
+
+
+def _given(receipt: str | None) -> tuple[str, ...]:
+    return () if receipt is None else (receipt,)
 
 
 #: One wire verb, one place to look.

@@ -51,7 +51,7 @@ class TcpLink(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Octets of the stream, in pieces of any size."""
         if self._connection is not None:
-            self._connection.receive(data)
+            self._connection.receive((data,))
             self._connection.received()
 
     def connection_lost(self, exc: Exception | None) -> None:

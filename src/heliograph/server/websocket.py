@@ -158,8 +158,8 @@ _quiet.logger.setLevel(logging.CRITICAL)
 class WebSocketLink(WSListener):
     """One WebSocket; see ``server.link.Link``."""
 
-    __slots__ = ("_connection", "_ended", "_fragments", "_full", "_hub", "_linger", "_socket", "_stranger",
-                 "_transport", "credentials", "peer")  # fmt: skip
+    __slots__ = ("_connection", "_ended", "_fragments", "_full", "_hub", "_linger", "_pieces", "_socket",
+                 "_stranger", "_transport", "credentials", "peer")  # fmt: skip
 
     framing = "ws"
     before = staticmethod(before_frame)
@@ -169,6 +169,7 @@ class WebSocketLink(WSListener):
         self.peer = ""
         self._hub = hub
         self._fragments: codecs.IncrementalDecoder | bool = False  # inside a fragmented message; its decoder if text
+        self._pieces: list[bytes] = []  # of STOMP, until all that came at once is there
         self._full = False  # the socket's buffer
         self._ended = False  # CLOSE was sent, or the socket is gone
         self._linger: asyncio.TimerHandle | None = None
@@ -194,7 +195,7 @@ class WebSocketLink(WSListener):
         elif (kind is _TEXT or kind is _BINARY) and frame.fin and not self._fragments:
             data = frame.get_payload_as_bytes()
             if kind is _BINARY or data.isascii() or self._is_utf8(data):
-                self._connection.receive(data)
+                self._pieces.append(data)
         elif kind == _CLOSE:
             self._on_close(frame)
         elif kind == _PING:
@@ -203,10 +204,12 @@ class WebSocketLink(WSListener):
         elif kind == _TEXT or kind == _BINARY or kind == _CONTINUATION:
             self._on_fragment(kind, frame)
         if frame.last_in_buffer:
+            self._hand_over()
             self._connection.received()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """The socket is gone."""
+        self._hand_over()
         self._ended = True
         if self._linger is not None:
             self._linger.cancel()
@@ -281,10 +284,16 @@ class WebSocketLink(WSListener):
             )
         )
 
+    def _hand_over(self) -> None:
+        if self._pieces:
+            pieces, self._pieces = self._pieces, []
+            self._connection.receive(pieces)
+
     # --- RFC 6455, what picows leaves to us
 
     def _on_close(self, frame: WSFrame) -> None:
         """Section 5.5.1: the answer to a CLOSE is one with its code, and then the server closes."""
+        self._hand_over()
         code = frame.get_close_code().value
         if frame.get_payload_as_bytes() and (code in (0, WSCloseCode.ABNORMAL_CLOSURE) or code > _CLOSE_CODE_MAX):
             self._violate(WSCloseCode.PROTOCOL_ERROR, f"close code {code} is not for sending")
@@ -307,7 +316,7 @@ class WebSocketLink(WSListener):
         if frame.fin:
             self._fragments = False
         if decoder is True or self._is_utf8(data, decoder, final=frame.fin):
-            self._connection.receive(data)
+            self._pieces.append(data)
 
     def _is_utf8(self, data: bytes, decoder: Any = None, final: bool = True) -> bool:
         try:
@@ -322,4 +331,5 @@ class WebSocketLink(WSListener):
 
     def _violate(self, code: WSCloseCode, reason: str) -> None:
         """A violation of RFC 6455 has no STOMP form: it is a close code with a reason."""
+        self._hand_over()
         self._connection.close(code.value, reason)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 from enum import Enum
 
 from heliograph.errors import ClientError, LimitError, ProtocolError
-from heliograph.generational_cache import GenerationalCache
 from heliograph.limits import Limits
 from heliograph.stomp import heartbeat, version
 from heliograph.stomp.events import (
@@ -29,6 +28,7 @@ from heliograph.stomp.events import (
 from heliograph.stomp.frame import CLIENT_COMMANDS, Frame, Head, SendHead
 from heliograph.stomp.heartbeat import HeartBeat
 from heliograph.stomp.parser import HeadCache, Parser
+from heliograph.stomp.short_way import ShortWay
 from heliograph.stomp.transactions import Action, Transactions
 
 #: Headers of a SEND that a MESSAGE does not repeat: they concern the SEND alone, or are the server's to set.
@@ -36,14 +36,6 @@ NOT_PASSED_ON = frozenset({
     "destination", "content-length", "message-id", "receipt", "transaction", "login", "passcode",
     "subscription", "ack", "redelivered", "user-id", "x-stream-offset", "x-received-at", "x-replayed", "x-gap",
 })  # fmt: skip
-
-_NO_HEADS: GenerationalCache[bytes, Head] = GenerationalCache(2)  # stays empty
-_KNOWN_HEAD_BYTES_MAX = 1_024  # longer heads are not remembered
-_FRAME_ENDS = (b"\0", b"\0\n")
-_HEAD_AND_FRAME_ENDS = (b"\n\n\0", b"\n\n\0\n")
-_ACK_ID_AT = len(b"ACK\nid:")
-_TAG_DIGITS_MAX = 18
-_PLAIN_RECEIPT_BYTES_MAX = 64
 
 ACK_MODES = ("auto", "client", "client-individual")
 
@@ -60,12 +52,13 @@ class State(Enum):
 class ServerSession:
     """One client's session.
 
-    ``receive`` gives the events of the octets; a ``Connect`` is the last of its batch, and the answer
-    (``accept``, then ``resume``) decides how the rest is read.  A ``Violation`` or ``Disconnect`` ends it.
+    ``receive`` gives the events of the octets that were not read by ``short_way``; a ``Connect`` is the last of its
+    batch, and the answer (``accept``, then ``resume``) decides how the rest is read.  A ``Violation`` or
+    ``Disconnect`` ends it.
     """
 
-    __slots__ = ("_acks_by_id", "_held", "_known_heads", "_limits", "_parser", "_readers", "_subscriptions",
-                 "_transactions", "heartbeat", "id", "state", "version")  # fmt: skip
+    __slots__ = ("_limits", "_parser", "_readers", "_subscriptions", "_transactions", "heartbeat", "id", "short_way",
+                 "state", "version")  # fmt: skip
 
     def __init__(self, session_id: str, limits: Limits, cache: HeadCache | None = None) -> None:
         self.id = session_id
@@ -80,9 +73,7 @@ class ServerSession:
         self._transactions: Transactions | None = None
         self._subscriptions: set[str] = set()
         self._readers = _READERS[State.NEW]
-        self._known_heads: GenerationalCache[bytes, Head] = _NO_HEADS
-        self._acks_by_id = False
-        self._held = self._parser.held
+        self.short_way = ShortWay(self._parser)
 
     def receive(self, data: bytes) -> list[Event]:
         """The events of ``data``."""
@@ -106,49 +97,6 @@ class ServerSession:
             events.append(Violation(self._parser.error, self._parser.error_receipt))
         return events
 
-    def receive_known(self, data: bytes) -> tuple[SendHead, bytes, str | None] | None:
-        """Head, body and receipt where ``data`` is one whole SEND that begins like an earlier one.
-
-        Nearly every event comes this way: publishers repeat themselves, and put a frame into a message.  Else None;
-        then ``receive`` has to read it.
-        """
-        heads = self._known_heads.young
-        if not heads:
-            return None
-        text, _, rest = data.partition(b"\n\n")
-        if len(text) > _KNOWN_HEAD_BYTES_MAX:
-            return None
-        head = heads.get(text)
-        receipt = None
-        if head is None:
-            begin = text.find(b"\nreceipt:")
-            if begin < 0:
-                return None
-            end = text.find(b"\n", begin + 1)
-            end = len(text) if end < 0 else end
-            head = heads.get(text[:begin] + text[end:])
-            receipt = _plain(text[begin + len(b"\nreceipt:") : end])
-            if head is None or receipt is None:
-                return None
-        send = head.sent_alone
-        if send is None or rest[head.content_length :] not in _FRAME_ENDS or self._held:
-            return None
-        return send, rest[: head.content_length], receipt
-
-    def receive_ack(self, data: bytes) -> tuple[bytes, int] | None:
-        """The two parts of the id, as written and a number, where ``data`` is one whole ACK of 1.2 with nothing else.
-
-        Else None, as above.
-        """
-        if not data.startswith(b"ACK\nid:") or not self._acks_by_id:
-            return None
-        end = data.find(b"\n", _ACK_ID_AT)
-        at = data.rfind(b"@@", _ACK_ID_AT, end) + 2
-        tag = data[at:end]
-        if not tag.isdigit() or len(tag) > _TAG_DIGITS_MAX or data[end:] not in _HEAD_AND_FRAME_ENDS or self._held:
-            return None
-        return data[_ACK_ID_AT:at], int(tag)
-
     def accept(self, publishes: bool = True) -> None:
         """The login was right: the session is open.  ``resume`` reads what came meanwhile.
 
@@ -159,9 +107,7 @@ class ServerSession:
         self._parser.bytes_max = 1 << 62
         self._parser.caching = True
         self._parser.version = self.version
-        if publishes:
-            self._known_heads = self._parser.heads
-        self._acks_by_id = self.version == version.V12
+        self.short_way.admit(self._parser.heads if publishes else None, acks=self.version == version.V12)
 
     def resume(self) -> list[Event]:
         """The events of what was held back during the login."""
@@ -296,7 +242,7 @@ class ServerSession:
 
     def _end(self) -> None:
         self._move(State.OVER)
-        self._known_heads, self._acks_by_id = _NO_HEADS, False
+        self.short_way.bar()
         self._transactions = None
 
     def _move(self, state: State) -> None:
@@ -310,14 +256,6 @@ def _required(frame: Frame, name: str) -> str:
         what = "destination" if name == "destination" else "header"
         raise ProtocolError(f"Missing {what}", f"\"{frame.head.command}\" must include a '{name}' header.")
     return value
-
-
-def _plain(value: bytes) -> str | None:
-    """The text of a header's value that needs no unescaping, nor escaping when it goes back; None for others."""
-    if len(value) > _PLAIN_RECEIPT_BYTES_MAX or not value.isascii():
-        return None
-    text = value.decode()
-    return text if text.isprintable() and "\\" not in text and ":" not in text else None
 
 
 def _send_head(head: Head) -> SendHead:

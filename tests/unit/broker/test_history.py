@@ -29,7 +29,7 @@ class Shelf:
     async def store(self, *exchanges: str, key: str = "7.1", body: bytes = b"{}") -> None:
         """One after the other, at times that differ."""
         for exchange in exchanges:
-            self.site.hub.broker.exchange(exchange)(Envelope(exchange, key, {}), body)
+            self.site.hub.broker.exchange(exchange)([Envelope(exchange, key, {})], [body])
             await asyncio.sleep(0.002)
         await self.site.turn()
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from heliograph.broker.broker import Broker
 from heliograph.broker.publisher import Publisher
 from heliograph.engine.embedded.engine import EmbeddedEngine
-from heliograph.engine.interface import Binding, Event, Request
+from heliograph.engine.interface import Binding, Confirm, Event, Request
 from heliograph.errors import AccessError, BodyError, ClientError, DestinationError, LimitError
 from heliograph.limits import Limits
 from tests.in_memory import DIRECTORY as DIRECTORY_TEXT
@@ -66,27 +68,36 @@ FULL_KEY = "7.12345.32.create.objectDetected.faceDetected"
 
 
 def refused(kind: type[ClientError], house: House, login: str, destination: str, body: bytes) -> ClientError:
-    """The same from ``publish`` as from ``check``; nothing is published, nothing confirmed."""
+    """The same each time; nothing is published."""
     publisher, letter = house.publisher(login), Letter(destination)
-    confirmed: list[object] = []
-    with pytest.raises(kind) as first:
-        publisher.check(letter, body)
-    for _ in range(2):
-        with pytest.raises(kind) as again:
-            publisher.publish(letter, body, confirmed.append)
-        assert (again.value.message, again.value.detail) == (first.value.message, first.value.detail)
-    assert confirmed == []
+    found = [publisher.plan([letter], [body]) for _ in range(3)]
+    for runs, count, fault in found:
+        assert (runs, count) == ([], 0)
+        assert isinstance(fault, kind)
+    first, *others = [(fault.message, fault.detail) for *_, fault in found if fault]
+    assert others == [first, first]
     assert house.take() == []
-    return first.value
+    fault = found[0][2]
+    assert fault is not None
+    return fault
+
+
+def publish(publisher: Publisher, letter: Letter, body: bytes, confirm: Confirm | None = None) -> None:
+    """Publish one event; raises what is wrong with it."""
+    runs, count, fault = publisher.plan([letter], [body])
+    if fault is not None:
+        raise fault
+    assert count == 1
+    publisher.publish(runs, confirm)
 
 
 def test_an_event_goes_out_as_it_came(house: House) -> None:
     body = full(unknown={"a": [1, 2.50]}) + b" \n"
     confirmed: list[object] = []
     letter = Letter(f"/exchange/acme_event_full_v24/{FULL_KEY}", foo="bar")
-    offset = house.publisher("acme").publish(letter, body, confirmed.append)
+    publish(house.publisher("acme"), letter, body, confirmed.append)
     (event,) = house.take()
-    assert (event.offset, event.envelope.exchange, event.envelope.key) == (offset, "acme_event_full_v24", FULL_KEY)
+    assert (event.envelope.exchange, event.envelope.key) == ("acme_event_full_v24", FULL_KEY)
     assert event.body == body
     assert event.envelope.headers == {"foo": "bar"}
     assert confirmed == [], "it is not stored yet"
@@ -96,9 +107,85 @@ def test_an_event_goes_out_as_it_came(house: House) -> None:
     assert confirmed == [None]
 
 
-def test_check_publishes_nothing(house: House) -> None:
-    house.publisher("acme").check(Letter(f"/exchange/acme_event_full_v24/{FULL_KEY}"), full())
+def test_a_plan_publishes_nothing(house: House) -> None:
+    runs, count, fault = house.publisher("acme").plan([Letter(f"/exchange/acme_event_full_v24/{FULL_KEY}")], [full()])
+    assert (len(runs), count, fault) == (1, 1, None)
     assert house.take() == []
+
+
+# --- several events at once
+
+FULL = Letter(f"/exchange/acme_event_full_v24/{FULL_KEY}")
+OTHER_FULL = Letter("/exchange/acme_event_full_v24/7.12345.33.create.objectDetected.personDetected")
+FACE = Letter("/exchange/acme_face_v24/7.12345.create")
+
+
+def bodies_of(events: list[Event], exchange: str) -> list[bytes]:
+    return [event.body for event in events if event.envelope.exchange == exchange]
+
+
+@pytest.mark.parametrize("planned_before", [False, True])
+def test_events_of_several_keys_and_exchanges_go_out_in_order_within_each(house: House, planned_before: bool) -> None:
+    publisher = house.publisher("acme")
+    letters = [FULL, FACE, OTHER_FULL, FULL, FACE]
+    bodies = [full(), face(), full(camera=33, type="personDetected"), full(eventId=2), face(number=1)]
+    if planned_before:
+        publisher.plan(letters, bodies)
+    runs, count, fault = publisher.plan(letters, bodies)
+    assert (count, fault) == (5, None)
+    confirmed: list[object] = []
+    publisher.publish(runs, confirmed.append)
+    events = house.take()
+    assert bodies_of(events, "acme_event_full_v24") == [bodies[0], bodies[2], bodies[3]]
+    assert bodies_of(events, "acme_face_v24") == [bodies[1], bodies[4]]
+    assert [event.envelope.key for event in events] == [
+        (letters[bodies.index(event.body)].destination.rpartition("/")[2]) for event in events
+    ]
+    turn_engine(cast("EmbeddedEngine", house.broker._engine))
+    assert confirmed == [None], "once for all"
+
+
+@pytest.mark.parametrize("place", range(4))
+@pytest.mark.parametrize("exchanges", [1, 2])
+def test_what_stands_before_a_fault_is_planned_and_what_stands_behind_is_not(
+    house: House, place: int, exchanges: int
+) -> None:
+    publisher = house.publisher("acme")
+    letters = [FULL, FULL, FACE if exchanges == 2 else FULL, FULL]
+    bodies = [full(eventId=1), full(eventId=2), face() if exchanges == 2 else full(eventId=3), full(eventId=4)]
+    publisher.plan(letters, bodies)
+    wrong = [*bodies[:place], b"{}", *bodies[place + 1 :]]
+    runs, count, fault = publisher.plan(letters, wrong)
+    assert count == place
+    assert isinstance(fault, BodyError)
+    publisher.publish(runs)
+    assert sorted(event.body for event in house.take()) == sorted(bodies[:place])
+
+
+def test_no_events_are_confirmed_at_once(house: House) -> None:
+    confirmed: list[object] = []
+    house.publisher("acme").publish([], confirmed.append)
+    assert confirmed == [None]
+
+
+OFTEN = st.sampled_from(
+    [full(), full(camera=33), full(account=1), full(type="personDetected"), full(name="Tür"), b"{}", b"\xff"]
+    + [full(timestamp=stamp) for stamp in ("2021-05-04T07:10:03.372+0000", "2021-13-04T07:10:03.371+0000", "")]
+)
+
+
+@given(st.lists(OFTEN, max_size=6))
+def test_bodies_agree_just_where_each_by_itself_has_no_fault(bodies: list[bytes]) -> None:
+    message_type = DIRECTORY.exchanges["acme_event_full_v24"].message_type
+    agree, expected, check = message_type.verifier(message_type.parse_key(FULL_KEY.split(".")))
+    right = []
+    for body in bodies:
+        try:
+            check(body)
+            right.append(True)
+        except BodyError:
+            right.append(False)
+    assert agree(bodies, [expected] * len(bodies)) == all(right)
 
 
 def test_all_connections_of_a_principal_share_a_publisher_and_others_do_not(house: House) -> None:
@@ -108,11 +195,11 @@ def test_all_connections_of_a_principal_share_a_publisher_and_others_do_not(hous
 
 def test_what_one_may_publish_another_may_not_however_often_it_was_asked(house: House) -> None:
     letter = Letter("/exchange/acme_face_v24/7.12345.create")
-    house.publisher("acme").publish(letter, face())
+    publish(house.publisher("acme"), letter, face())
     for login in ("other", PARTNER[0], SERVICE[0]):
         for _ in range(2):
             with pytest.raises(AccessError):
-                house.publisher(login).publish(letter, face())
+                publish(house.publisher(login), letter, face())
     assert len(house.take()) == 1
 
 
@@ -165,7 +252,7 @@ def test_an_account_with_listed_cameras_has_no_others_and_one_without_has_any(ho
     error = refused(DestinationError, house, "acme", f"/exchange/acme_event_full_v24/{key}", full(camera=34))
     assert "Account 12345 has no camera 34" in error.detail
     letter = Letter(f"/exchange/acme_event_full_v24/{key.replace('12345', '123456')}")
-    house.publisher("acme").publish(letter, full(account=123456, camera=34))
+    publish(house.publisher("acme"), letter, full(account=123456, camera=34))
     assert len(house.take()) == 1
 
 
@@ -182,7 +269,7 @@ def test_a_key_with_wildcards_or_without_words_is_refused(house: House, key: str
 def test_a_key_that_is_too_long_is_refused(house: House) -> None:
     error = refused(LimitError, house, "acme", "/exchange/acme_raw/" + "x" * 256, b"")
     assert "routing_key_bytes_max" in error.detail
-    house.publisher("acme").publish(Letter("/exchange/acme_raw/" + "x" * 255), b"")
+    publish(house.publisher("acme"), Letter("/exchange/acme_raw/" + "x" * 255), b"")
 
 
 @pytest.mark.parametrize(
@@ -205,11 +292,11 @@ def test_what_is_not_granted_is_refused_before_anything_is_told_of_it(
 
 def test_a_service_publishes_what_its_patterns_cover_and_the_type_allows(house: House) -> None:
     publisher = house.publisher(SERVICE[0])
-    publisher.publish(Letter("/exchange/acme_face_v24/7.12345.delete"), face(action="delete"))
-    publisher.publish(Letter("/exchange/acme_raw/any.thing"), b"\0\xff")
+    publish(publisher, Letter("/exchange/acme_face_v24/7.12345.delete"), face(action="delete"))
+    publish(publisher, Letter("/exchange/acme_raw/any.thing"), b"\0\xff")
     assert [event.body for event in house.take()] == [face(action="delete"), b"\0\xff"]
     with pytest.raises(BodyError):
-        publisher.publish(Letter("/exchange/acme_face_v24/7.12345.delete"), face(action="create"))
+        publish(publisher, Letter("/exchange/acme_face_v24/7.12345.delete"), face(action="create"))
 
 
 def test_a_long_letter_is_not_kept_since_it_does_not_come_again_as_the_same_object() -> None:
@@ -217,8 +304,8 @@ def test_a_long_letter_is_not_kept_since_it_does_not_come_again_as_the_same_obje
         DIRECTORY.principals["acme"]
     )
     for number in range(10):
-        publisher.publish(Letter("/exchange/acme_raw/a", foo=f"{number}" * 2_000), b"")
-        publisher.publish(Letter("/exchange/acme_raw/a", **{f"h{n}": str(number) for n in range(50)}), b"")
+        publish(publisher, Letter("/exchange/acme_raw/a", foo=f"{number}" * 2_000), b"")
+        publish(publisher, Letter("/exchange/acme_raw/a", **{f"h{n}": str(number) for n in range(50)}), b"")
     assert len(publisher._plans) == 0
 
 
@@ -228,7 +315,7 @@ def test_the_plans_of_a_publisher_are_bounded() -> None:
         DIRECTORY.principals["acme"]
     )
     for number in range(100):
-        publisher.publish(Letter(f"/exchange/acme_raw/{number}"), b"")
+        publish(publisher, Letter(f"/exchange/acme_raw/{number}"), b"")
     assert len(publisher._plans) <= 10
 
 
@@ -255,18 +342,18 @@ def test_a_plan_does_not_outlive_the_directory_it_was_made_by(
     house: House, old: str, new: str, kind: type[ClientError], part: str
 ) -> None:
     publisher, letter = house.publisher("acme"), Letter("/exchange/acme_face_v24/7.12345.create")
-    publisher.publish(letter, face())
+    publish(publisher, letter, face())
     assert len(house.take()) == 1
     text = IN_FORCE.replace(old, new)
     assert text != IN_FORCE
     house.broker.replace_directory(directory(text))
     for _ in range(2):
         with pytest.raises(kind) as caught:
-            publisher.publish(letter, face())
+            publish(publisher, letter, face())
         assert part in caught.value.detail
     assert house.take() == []
     house.broker.replace_directory(DIRECTORY)
-    house.publisher("acme").publish(letter, face())
+    publish(house.publisher("acme"), letter, face())
     assert len(house.take()) == 1
 
 

@@ -32,7 +32,7 @@ class Line:
 
     def publish(self, *bodies: bytes) -> None:
         for body in bodies:
-            self._publish(Envelope("e", "k", {}), body)
+            self._publish([Envelope("e", "k", {})], [body])
 
     def lease(self, bytes_max: int = PLENTY) -> dict[int, Event]:
         """What is delivered now, by tag."""

@@ -82,7 +82,7 @@ def engine():
 
 def publish(engine, *bodies: bytes) -> None:
     for body in bodies:
-        engine.declare("e")(Envelope("e", "k", {}), body)
+        engine.declare("e")([Envelope("e", "k", {})], [body])
 
 
 def numbered(count: int) -> list[bytes]:

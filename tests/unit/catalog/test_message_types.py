@@ -28,7 +28,7 @@ def test_every_event_of_the_recording_is_valid_and_has_its_key():
         fields = message_type.parse_key(parse_key(line.routing_key, Limits()))
         assert fields is not None
         body = bytes(line.event)
-        message_type.verifier(fields)(body)
+        message_type.verifier(fields).check(body)
         found = message_type.read(body)
         assert found is not None
         assert message_type.routing_key(found, fields.partner) == line.routing_key

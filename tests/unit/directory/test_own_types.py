@@ -48,11 +48,11 @@ def test_a_message_type_is_checked_as_the_built_in_ones(directory: Directory):
     v25 = directory.exchanges["acme_event_full_v25"].message_type
     assert (v25.has_partner, v25.source) == (True, "events")
     key = f"7.12345.32.create.{PATH}"
-    v25.verifier(v25.parse_key(key.split(".")))(BODY)
+    v25.verifier(v25.parse_key(key.split("."))).check(BODY)
     assert v25.routing_key(v25.read(BODY), 7) == key
     for other, pointer in ((BODY.replace(b"12345", b"999"), "/source/accountId"), (BODY[:5] + BODY[10:], "")):
         with pytest.raises(BodyError) as caught:
-            v25.verifier(v25.parse_key(key.split(".")))(other)
+            v25.verifier(v25.parse_key(key.split("."))).check(other)
         assert caught.value.pointer == pointer
     with pytest.raises(DestinationError, match="not the path of truckDetected"):
         v25.parse_key(["7", "12345", "32", "create", "truckDetected"])
@@ -61,7 +61,7 @@ def test_a_message_type_is_checked_as_the_built_in_ones(directory: Directory):
 def test_constants_and_actions_stand_in_the_key(directory: Directory):
     alarm = directory.exchanges["acme_alarm"].message_type
     assert not alarm.has_partner
-    alarm.verifier(alarm.parse_key(["12345", "alarm", "clear"]))(b'{"of":12345,"what":"clear"}')
+    alarm.verifier(alarm.parse_key(["12345", "alarm", "clear"])).check(b'{"of":12345,"what":"clear"}')
     for words, said in (
         (["12345", "alert", "clear"], "Word 2 must be 'alarm'"),
         (["12345", "alarm", "create"], "must be 'raise' or 'clear'"),
@@ -77,7 +77,7 @@ def test_constants_and_actions_stand_in_the_key(directory: Directory):
 def test_a_free_key_may_have_a_schema(build: Build, example: str):
     own = '[[message_types]]\nname = "note"\nkey = "#"\nbody = { type = "object" }\n'
     note = build(example.replace('"face_v24"]\n[[', '"face_v24", "note"]\n[[') + own).exchanges["acme_note"]
-    verify = note.message_type.verifier(note.message_type.parse_key(["any", "key"]))
+    verify = note.message_type.verifier(note.message_type.parse_key(["any", "key"])).check
     verify(b"{}")
     with pytest.raises(BodyError, match='not of type "object"'):
         verify(b"[]")

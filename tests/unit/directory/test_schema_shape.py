@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliograph.catalog.message_type import Verifier
 from heliograph.directory.schema_cost import SchemaFault
 from heliograph.directory.schema_shape import SchemaShape
 from heliograph.errors import BodyError
@@ -107,11 +106,14 @@ def test_any_body_is_read_or_a_BodyError(value: object):
     fault(value)
 
 
-def test_a_verifier_compares_with_the_key():
-    verify = Verifier(SHAPE.differs, (12345, "vmdDetected"), lambda found: BodyError("other", str(found["id"])))
-    verify(msgspec.json.encode(GOOD))
-    with pytest.raises(BodyError, match="other: 2"):
-        verify(msgspec.json.encode(GOOD | {"id": 2, "source": {"account": 1, "kinds": ["x"]}}))
+def test_bodies_agree_where_each_is_valid_and_says_what_is_expected():
+    right, said = msgspec.json.encode(GOOD), (12345, "vmdDetected")
+    other = msgspec.json.encode(GOOD | {"id": 2, "source": {"account": 1, "kinds": ["x"]}})
+    assert SHAPE.agree([], [])
+    assert SHAPE.agree([right, right], [said, said])
+    assert not SHAPE.agree([right, other], [said, said])
+    assert SHAPE.agree([right, other], [said, (1, "x")])
+    assert not SHAPE.agree([right, b"{}"], [said, said])
 
 
 @pytest.mark.parametrize(

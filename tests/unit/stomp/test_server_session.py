@@ -25,32 +25,11 @@ from heliograph.stomp.events import (
     Violation,
 )
 from heliograph.stomp.frame import CLIENT_COMMANDS
-from heliograph.stomp.parser import HeadCache, head_cache
+from heliograph.stomp.parser import head_cache
 from heliograph.stomp.server_session import NOT_PASSED_ON, ServerSession, State
 from heliograph.stomp.version import V10, V11, V12
+from tests.unit.stomp.sessions import LIMITS, REPEATED, frame, new, opened
 from tests.unit.stomp.wire_cases import WIRE_CASES, cut_at
-
-LIMITS = Limits()
-SESSION = "session-0123456789012345678901"
-
-
-def frame(command: str, body: bytes = b"", /, **headers: object) -> bytes:
-    """``_`` in a name stands for ``-``; nothing is escaped."""
-    lines = "".join(f"{name.replace('_', '-')}:{value}\n" for name, value in headers.items())
-    return f"{command}\n{lines}\n".encode() + body + b"\0"
-
-
-def new(limits: Limits = LIMITS, cache: HeadCache | None = None) -> ServerSession:
-    return ServerSession(SESSION, limits, cache)
-
-
-def opened(version: str = V12, limits: Limits = LIMITS, cache: HeadCache | None = None) -> ServerSession:
-    session = new(limits, cache)
-    (event,) = session.receive(frame("CONNECT", accept_version=version))
-    assert isinstance(event, Connect)
-    session.accept()
-    assert session.resume() == []
-    return session
 
 
 def violation(events: list[Event]) -> Violation:
@@ -361,57 +340,10 @@ def test_however_an_ack_is_written_it_is_the_same(octets: bytes) -> None:
     assert opened().receive(octets) == [Ack("t@@s@@1", None)]
 
 
-def test_an_ack_that_is_plain_takes_the_short_way() -> None:
-    for octets in (b"ACK\nid:t@@s@@1\n\n\0", b"ACK\nid:t@@s@@1\n\n\0\n"):
-        assert opened().receive_ack(octets) == (b"t@@s@@", 1)
-    assert opened().receive_ack(b"ACK\nid:a\\cb@@12\n\n\0") == (b"a\\cb@@", 12)  # as it is written
-
-
-@pytest.mark.parametrize(
-    "octets",
-    [
-        b"ACK\nid:t@@s@@1\r\n\n\0",
-        b"ACK\nid:t@@s@@1\nsubscription:t\n\n\0",
-        b"ACK\nid:t@@s@@1\nreceipt:r\n\n\0",
-        b"ACK\nid:t@@s@@1\ntransaction:t\n\n\0",
-        b"ACK\nid:t@@s@@1\n\n\0ACK\nid:t@@s@@2\n\n\0",
-        b"ACK\nid:t@@s@@1\n\n\0\n\n",
-        b"ACK\nid:a@@\n\n\0",
-        b"ACK\nid:a@@1x\n\n\0",
-        b"ACK\nid:a@@-1\n\n\0",
-        b"ACK\nid:a@@1\\c\n\n\0",
-        b"ACK\nid:a@@1111111111111111111\n\n\0",
-        b"ACK\nid:1\n\n\0",
-        b"ACK\nid:\xff\n\n\0",
-        b"ACK\nid:a\0b\n\n\0",
-        b"ACK\nid:t@@s@@1\n\n",
-        b"ACK\nid:",
-        b"NACK\nid:t@@s@@1\n\n\0",
-        b"",
-    ],
-)
-def test_any_other_ack_takes_the_long_way(octets: bytes) -> None:
-    assert opened().receive_ack(octets) is None
-
-
-@pytest.mark.parametrize("version", [V10, V11])
-def test_before_1_2_no_ack_takes_the_short_way(version: str) -> None:
-    assert opened(version).receive_ack(b"ACK\nid:t@@s@@1\n\n\0") is None
-
-
 def test_an_ack_id_is_unescaped() -> None:
     assert opened().receive(b"ACK\nid:a\\cb\xc3\xa9@@1\n\n\0") == [Ack("a:bé@@1", None)]
     assert told(opened(), b"ACK\nid:\xff\n\n\0")[0] == "Malformed header"
     assert told(opened(), b"ACK\nid:a\0b\n\n\0")[0] == "Malformed frame"
-
-
-def test_an_ack_within_an_unfinished_frame_is_its_body() -> None:
-    session = opened()
-    assert session.receive(b"SEND\ndestination:/x\ncontent-length:10\n\n") == []
-    assert session.receive_ack(b"ACK\nid:1\n\n\0") is None
-    (event,) = session.receive(b"ACK\nid:1\n\n\0")
-    assert isinstance(event, Send)
-    assert event.body == b"ACK\nid:1\n\n"
 
 
 def test_a_disconnect_carries_its_receipt() -> None:
@@ -600,148 +532,6 @@ def test_headers_count_in_a_transaction_too(verb: str) -> None:
     assert "transaction_bytes_max" in error.detail
 
 
-# --- the short way of a SEND that begins like an earlier one
-
-
-Sent = tuple[str, dict[str, str], bytes, str | None]
-
-
-def known(session: ServerSession, octets: bytes) -> list[Sent] | None:
-    """What the short way gives, as far as it can be compared."""
-    found = session.receive_known(octets)
-    return None if found is None else [(found[0].destination, dict(found[0].headers), found[1], found[2])]
-
-
-def sent(events: list[Event]) -> list[Sent] | None:
-    if not all(isinstance(event, Send) for event in events):
-        return None
-    return [(e.head.destination, dict(e.head.headers), e.body, e.receipt) for e in events if isinstance(e, Send)]
-
-
-REPEATED = frame("SEND", b"abc", destination="/x", foo="1", content_length=3)
-
-
-def test_a_send_that_begins_like_an_earlier_one_takes_the_short_way() -> None:
-    cache = head_cache(LIMITS)
-    opened(cache=cache).receive(REPEATED)
-    session = opened(cache=cache)
-    for octets in (REPEATED, REPEATED + b"\n", REPEATED.replace(b"abc", b"\0\n\0")):
-        assert known(session, octets) == sent(opened().receive(octets))
-
-
-@pytest.mark.parametrize(
-    "octets",
-    [
-        REPEATED[:-1],
-        REPEATED[:-2],
-        REPEATED + b"\n\n",
-        REPEATED + REPEATED,
-        b"\n" + REPEATED,
-        REPEATED.replace(b"abc", b"abcd"),
-        REPEATED.replace(b"abc\0", b"abc\1"),
-        REPEATED.partition(b"\n\n")[0] + b"\n",
-        REPEATED.replace(b"\n", b"\r\n"),
-        frame("SEND", destination="/other"),
-        b"",
-        b"\n",
-    ],
-)
-def test_anything_else_takes_the_long_way(octets: bytes) -> None:
-    session = opened()
-    session.receive(REPEATED)
-    assert session.receive_known(octets) is None
-
-
-def receipted(at: int, line: bytes) -> bytes:
-    """``REPEATED`` with a line more, as the ``at``th header."""
-    lines = REPEATED.split(b"\n")
-    return b"\n".join([*lines[:at], line, *lines[at:]])
-
-
-@pytest.mark.parametrize("at", [1, 2, 4])
-@pytest.mark.parametrize("value", [b"1", b"message-12345", b"", b" a b ", b"x" * 64])
-def test_a_plain_receipt_takes_the_short_way_too(at: int, value: bytes) -> None:
-    session = opened()
-    session.receive(REPEATED)
-    octets = receipted(at, b"receipt:" + value)
-    found = known(session, octets)
-    assert found == sent(opened().receive(octets))
-    assert found is not None
-    assert found[0][3] == value.decode()
-
-
-@pytest.mark.parametrize(
-    "octets",
-    [
-        receipted(1, b"receipt:a\\cb"),
-        receipted(1, b"receipt:a:b"),
-        receipted(1, b"receipt:a\r"),
-        receipted(1, b"receipt:a\0"),
-        receipted(1, b"receipt:" + "é".encode()),
-        receipted(1, b"receipt:\xff"),
-        receipted(1, b"receipt:" + b"x" * 65),
-        receipted(1, b"receipt:1\nreceipt:2"),
-        receipted(1, b"receipt :1"),
-        receipted(0, b"receipt:1"),
-        receipted(1, b"receipt:1").replace(b"foo:1", b"foo:2"),
-        receipted(1, b"receipt:1") + b"\n\n",
-        receipted(4, b"receipt:1").partition(b"\n\n")[0],
-    ],
-)
-def test_any_other_receipt_takes_the_long_way(octets: bytes) -> None:
-    session = opened()
-    session.receive(REPEATED)
-    assert session.receive_known(octets) is None
-
-
-def test_a_head_without_end_is_not_taken_for_a_whole_frame() -> None:
-    """The head alone, with a NUL where its empty line belongs; its content-length is chosen to fit."""
-    start = b"SEND\ndestination:/x\ncontent-length:"
-    head = start + b"%d" % (len(start) + 1)
-    session = opened()
-    session.receive(head + b"\n\n" + b"x" * (len(head) - 1) + b"\0")
-    assert len(head) - 1 == int(head[len(start) :])
-    assert session.receive_known(head + b"\0") is None
-
-
-def test_the_short_way_is_closed_before_the_login_during_a_frame_in_a_transaction_and_after_the_end() -> None:
-    cache = head_cache(LIMITS)
-    opened(cache=cache).receive(REPEATED)
-    session = new(cache=cache)
-    assert session.receive_known(REPEATED) is None
-    session.receive(frame("CONNECT", accept_version="1.2"))
-    assert session.receive_known(REPEATED) is None
-    session = opened(cache=cache)
-    session.receive(b"SEND\ndestination:/y\n\n")
-    assert session.receive_known(REPEATED) is None
-    in_transaction = frame("SEND", destination="/x", transaction="t", content_length=0)
-    session = opened(cache=cache)
-    session.receive(frame("BEGIN", transaction="t") + in_transaction)
-    assert session.receive_known(in_transaction) is None
-    session.receive(frame("DISCONNECT"))
-    assert session.receive_known(REPEATED) is None
-
-
-def test_the_short_way_keeps_the_versions_apart() -> None:
-    cache = head_cache(LIMITS)
-    octets = frame("SEND", destination="/x", foo="\\r", content_length=0)
-    opened(V10, cache=cache).receive(octets)
-    assert known(opened(V10, cache=cache), octets) == [("/x", {"foo": "\\r"}, b"", None)]
-    assert opened(V12, cache=cache).receive_known(octets) is None
-    assert opened(V11, cache=cache).receive_known(octets) is None
-
-
-def test_a_send_that_was_refused_is_not_known() -> None:
-    cache = head_cache(LIMITS)
-    for refused in (
-        frame("SEND", destination="/x", message_id="1", content_length=0),
-        frame("SEND", foo="x", content_length=0),
-        frame("SEND", b"abc", destination="/x", content_length=2),
-    ):
-        violation(opened(cache=cache).receive(refused))
-        assert opened(cache=cache).receive_known(refused) is None
-
-
 # --- frames or a protocol error, nothing else
 
 
@@ -751,6 +541,8 @@ PIECES = st.sampled_from(
         *(octets for octets, *_ in ERRORS.values()),
         *(case.octets for case in WIRE_CASES),
         REPEATED,
+        REPEATED,
+        REPEATED[:-1],
         b"\n",
         b"\0",
         b"SEND\n",
@@ -819,15 +611,22 @@ def test_octets_give_events_or_one_violation_and_nothing_after_it_wherever_they_
     assert [compared(event) for event in drive(start(), cut_at(data, cuts))] == [compared(event) for event in events]
 
 
-@given(st.lists(octets(), max_size=4))
-def test_the_short_way_gives_what_the_long_way_gives(pieces: list[bytes]) -> None:
-    cache = head_cache(LIMITS)
-    opened(cache=cache).receive(REPEATED)
-    short, long = opened(cache=cache), opened()
-    for piece in pieces:
-        taken = known(short, piece)
-        events = long.receive(piece)
-        if taken is None:
-            assert [compared(event) for event in short.receive(piece)] == [compared(event) for event in events]
-        else:
-            assert taken == sent(events)
+@given(st.lists(octets(), max_size=6), st.booleans())
+def test_short_and_long_way_together_give_what_the_long_one_gives_alone(pieces: list[bytes], warm: bool) -> None:
+    alone, together = opened(), opened()
+    for session in (alone, together) if warm else ():
+        session.receive(REPEATED)
+    expected = drive(alone, pieces)
+    found: list[Event] = []
+    others = iter(pieces)
+    piece = next(others, None)
+    while piece is not None:
+        sends = together.short_way.sends(piece, others)
+        if sends is None:
+            found += drive(together, [piece])
+            piece = next(others, None)
+            continue
+        heads, bodies, receipts, piece = sends
+        found += [Send(*pair, receipts.get(n)) for n, pair in enumerate(zip(heads, bodies, strict=True))]
+    assert [compared(event) for event in found] == [compared(event) for event in expected]
+    assert together.state is alone.state

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from time import time_ns
 from typing import TYPE_CHECKING
 
+from heliograph.countdown import Countdown
 from heliograph.engine.embedded.census import Census
 from heliograph.engine.embedded.dedup import DedupWindow, read_dedup_id
 from heliograph.engine.embedded.log.damage import Gap
@@ -32,10 +34,11 @@ if TYPE_CHECKING:
 _LOOKS = 16
 #: Decoded batches that are kept, since those who catch up are often close together.
 _PAGES = 8
+_asks_for_dedup = attrgetter("dedup")
 
 
 class Exchange:
-    """``publish`` is the hot path: a look-up, and one append for each live follower that matches."""
+    """``publish`` is the hot path: for each event a look-up, and one append for each live follower that matches."""
 
     __slots__ = ("_confirms", "_dedup", "_draft", "_log", "_look_at", "_open_before", "_pages", "_writer",
                  "catch_up", "committed", "committed_next", "home", "limits", "name", "transient")  # fmt: skip
@@ -65,36 +68,45 @@ class Exchange:
 
     # --- publishing
 
-    def publish(self, envelope: Envelope, body: bytes, confirm: Confirm | None = None) -> int:
-        """Append one event to the log and refer to it from every matching backlog; its offset.
+    def publish(
+        self, envelopes: Sequence[Envelope], bodies: Sequence[bytes], confirm: Confirm | None = None
+    ) -> Sequence[int]:
+        """Append events to the log and refer to each from every matching backlog; their offsets.
 
-        Confirmed when it is on disk.  ServerError where the log cannot be written.
+        Confirmed when all are on disk.  ServerError where the log cannot be written; then none is published.
         """
+        if self._draft.next_offset + len(bodies) > self._open_before:
+            self._open(len(bodies))
+        if any(map(_asks_for_dedup, envelopes)):
+            return self._publish_once(envelopes, bodies, confirm)
+        return self._append(envelopes, bodies, confirm)
+
+    def _append(self, envelopes: Sequence[Envelope], bodies: Sequence[bytes], confirm: Confirm | None) -> Sequence[int]:
         draft = self._draft
-        if draft.next_offset >= self._open_before:
-            self._open()
-        if envelope.dedup and (known := self._published_before(envelope, body, confirm)) is not None:
-            return known
-        event = draft.append(envelope, body, time_ns() // 1_000_000)
-        route = self.transient.known.young.get(envelope.key)
-        if route is None:
-            route = self.transient.find(envelope.key)
-        if len(route) > 1:
-            event.encoded = {}
-        for feed in route:
-            fresh = feed.fresh
-            if not fresh:
-                feed.wake()
-            fresh.append(event)
+        first = draft.next_offset
+        events = draft.append(envelopes, bodies, time_ns() // 1_000_000)
+        known = self.transient.known.young
+        for event, envelope in zip(events, envelopes, strict=True):
+            route = known.get(envelope.key)
+            if route is None:
+                route = self.transient.find(envelope.key)
+                known = self.transient.known.young
+            if len(route) > 1:
+                event.encoded = {}
+            for feed in route:
+                fresh = feed.fresh
+                if not fresh:
+                    feed.wake()
+                fresh.append(event)
         if self.committed.followers:
-            draft.kept.append(event)
+            draft.kept += events
             self._writer.commit_soon()
-        if event.position >= draft.attend_at:
-            self._attend(event.position)
+        if draft.position >= draft.attend_at:
+            self._attend(draft.position)
         if confirm is not None:
-            self._confirms.append((event.offset, confirm))
+            self._confirms.append((draft.next_offset - 1, confirm))
             self._writer.commit_soon()
-        return event.offset
+        return range(first, draft.next_offset)
 
     def _attend(self, position: int) -> None:
         """Let the writer do what is due, and look after those who are behind."""
@@ -137,6 +149,17 @@ class Exchange:
         while confirms and confirms[0][0] < offset:
             confirms.popleft()[1](error)
 
+    def _publish_once(
+        self, envelopes: Sequence[Envelope], bodies: Sequence[bytes], confirm: Confirm | None
+    ) -> Sequence[int]:
+        """Publish one by one what was not published before."""
+        stored = None if confirm is None else Countdown(len(bodies), confirm)
+        offsets: list[int] = []
+        for envelope, body in zip(envelopes, bodies, strict=True):
+            known = self._published_before(envelope, body, stored) if envelope.dedup else None
+            offsets.append(self._append([envelope], [body], stored)[0] if known is None else known)
+        return offsets
+
     def _published_before(self, envelope: Envelope, body: bytes, confirm: Confirm | None) -> int | None:
         """The offset of the same event published before, whose receipt this one shares; else None, and it is noted."""
         dedup_id = read_dedup_id(envelope.headers, body)
@@ -158,12 +181,12 @@ class Exchange:
         at = next((i for i, (other, _) in enumerate(self._confirms) if other > offset), len(self._confirms))
         self._confirms.insert(at, (offset, confirm))
 
-    def _open(self) -> None:
+    def _open(self, count: int) -> None:
         """See how far offsets may be assigned; ServerError where the log takes nothing now."""
         if self._writer.error is not None:
             raise self._writer.error
         self._open_before = self._log.reserved_offset
-        if self.next_offset >= self._open_before:
+        if self.next_offset + count > self._open_before:
             raise ServerError("Storage busy", "The next block of offsets is being reserved; publish again in a moment.")
 
     # --- reading

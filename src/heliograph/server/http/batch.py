@@ -88,11 +88,10 @@ class Batch:
         self._waiting += len(group.by_exchange)
         for exchange, parts in group.by_exchange.items():
             confirm = partial(self._confirm, parts)
+            numbers, (publish, *_), envelopes, bodies = zip(*parts, strict=True)
             try:
-                for number, publish, envelope, body in parts[:-1]:
-                    group.offsets[number][exchange] = publish(envelope, body)
-                number, publish, envelope, body = parts[-1]
-                group.offsets[number][exchange] = publish(envelope, body, confirm)
+                for number, offset in zip(numbers, publish(envelopes, bodies, confirm), strict=True):
+                    group.offsets[number][exchange] = offset
             except ServerError as error:
                 confirm(error)
         for number, offsets in group.offsets.items():

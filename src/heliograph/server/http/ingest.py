@@ -15,8 +15,8 @@ from litestar.params import FromPath, HeaderParameter
 
 from heliograph.broker.ingest import Letters
 from heliograph.catalog.resources import EVENTS, FACES, USERS, Resource
+from heliograph.countdown import Countdown
 from heliograph.errors import HeliographError
-from heliograph.server.commit import Countdown
 from heliograph.server.http.api import Api
 from heliograph.server.http.batch import Batch, Outcome, Stored
 from heliograph.server.http.callers import JSON, json_only, producers_only

@@ -35,7 +35,7 @@ def test_what_another_consumer_still_holds_is_not_given_to_one_with_fewer_rights
     publish = engine.declare("e")
     old = consumer(engine, "7.#", "9.#")
     for key in ("7.a", "9.a", "7.b", "9.b"):
-        publish(Envelope("e", key, {}), b"")
+        publish([Envelope("e", key, {})], [b""])
     assert taken(engine, old) == ["7.a", "9.a", "7.b", "9.b"]
     new = consumer(engine, "7.#")
     assert taken(engine, new) == []
@@ -48,7 +48,7 @@ def test_what_has_come_back_and_waits_is_not_given_to_one_with_fewer_rights() ->
     publish = engine.declare("e")
     old = consumer(engine, "7.#", "9.#")
     for key in ("9.a", "7.a", "9.b"):
-        publish(Envelope("e", key, {}), b"")
+        publish([Envelope("e", key, {})], [b""])
     turn_engine(engine)
     events = old.take(2, 1 << 20)
     old.requeue(events)
@@ -61,7 +61,7 @@ def test_dead_letters_are_read_within_the_rights_of_now() -> None:
     publish = engine.declare("e")
     feed = consumer(engine, "7.#", "9.#")
     for key in ("7.a", "9.a"):
-        publish(Envelope("e", key, {}), b"")
+        publish([Envelope("e", key, {})], [b""])
     turn_engine(engine)
     feed.reject(feed.take(2, 1 << 20))
     binding = Binding("e", ("#",), None, (("7", "#"),))

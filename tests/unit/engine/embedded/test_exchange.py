@@ -33,7 +33,7 @@ class House:
         return made
 
     def publish(self, key: str, body: bytes = b"") -> int:
-        return self.exchange.publish(Envelope("e", key, {}), body)
+        return self.exchange.publish([Envelope("e", key, {})], [body])[0]
 
     def turn(self) -> None:
         turn_engine(self.engine)
@@ -103,7 +103,7 @@ def test_an_event_lives_as_long_as_somebody_refers_to_it() -> None:
     one = home.feed("#")
     envelope = Envelope("e", "a", {})
     before = len(gc.get_referrers(envelope))
-    home.exchange.publish(envelope, b"x" * 1_000)
+    home.exchange.publish([envelope], [b"x" * 1_000])
     (event,) = one.take(1, 1)
     assert event.body == b"x" * 1_000
     one.settle([event])

@@ -47,7 +47,7 @@ class Bench:
     def publish(self, name: str = "x", body: bytes = b"body") -> int:
         log = self.logs[name]
         assert log.draft.next_offset < log.reserved_offset
-        event = log.draft.append(Envelope(name, "k", {}), body, 1)
+        (event,) = log.draft.append([Envelope(name, "k", {})], [body], 1)
         if event.position >= log.draft.attend_at:
             self.writer.attend(log)
         return event.offset
