@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -113,6 +113,16 @@ class Station:
     ) -> int:
         (offset,) = self._exchanges[exchange]([Envelope(exchange, key, headers or {})], [body], confirm)
         return offset
+
+    def publish_all(
+        self,
+        events: Sequence[tuple[str, bytes, dict[str, str]]],
+        confirm: Confirm | None = None,
+        exchange: str = EXCHANGE,
+    ) -> list[int]:
+        """Key, body and headers of each; all at once."""
+        envelopes = [Envelope(exchange, key, headers) for key, _, headers in events]
+        return [*self._exchanges[exchange](envelopes, [body for _, body, _ in events], confirm)]
 
     async def store(self, key: str, body: bytes = b"", headers: dict[str, str] | None = None) -> int:
         """Publish, and wait until it is stored."""

@@ -206,6 +206,28 @@ async def test_every_event_is_confirmed_once_and_in_order(station: Station, subs
     assert order == [0, 1, 2]
 
 
+@pytest.mark.parametrize("durable", [False, True])
+async def test_events_that_are_published_together_are_in_order_and_confirmed_together(
+    station: Station, durable: bool
+) -> None:
+    everything = station.durable() if durable else station.subscribe("#")
+    some = station.subscribe("b")
+    before, confirmed = station.publish("a", b"before"), Confirmed()
+    events = [("ab"[number % 2], b"%d" % number, {"n": f"{number % 3}"}) for number in range(100)]
+    offsets = station.publish_all(events, confirmed)
+    after = station.publish("b", b"after")
+    assert offsets == sorted({*offsets, before, after})[1:-1]
+    assert len(offsets) == 100
+    assert await confirmed.answer() is None
+    await station.store("c")
+    heard = await everything.get(103)
+    assert [event.offset for event in heard[:-1]] == [before, *offsets, after]
+    assert [(e.envelope.key, e.body, dict(e.envelope.headers)) for e in heard[1:101]] == events
+    assert [event.body for event in await some.get(51)] == [*(b"%d" % n for n in range(1, 100, 2)), b"after"]
+    history = station.subscribe("#", start=Begin(StartAt.OFFSET, offsets[0]))
+    assert [event.body for event in await history.get(102)][:100] == [body for _, body, _ in events]
+
+
 # --- waking
 
 

@@ -131,6 +131,17 @@ async def test_the_same_id_is_stored_once_and_confirmed_again(station: Station) 
     assert subscriber.keys() == ["a", "b"]
 
 
+async def test_the_same_id_twice_among_events_that_are_published_together_is_stored_once(station: Station) -> None:
+    subscriber = station.subscribe("#")
+    known = station.publish("a", b"x", ID)
+    confirmed = Confirmed()
+    other = {"x-dedup-id": "other"}
+    offsets = station.publish_all([("b", b"", {}), ("a", b"", ID), ("c", b"", other), ("c", b"", other)], confirmed)
+    assert offsets == [known + 1, known, known + 2, known + 2]
+    assert await confirmed.answer() is None
+    assert subscriber.keys() == ["a", "b", "c"]
+
+
 async def test_confirms_keep_the_order_of_their_events(station: Station) -> None:
     order: list[str] = []
     for name, headers in (("1", ID), ("2", {}), ("1 again", ID), ("3", {})):

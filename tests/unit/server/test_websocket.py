@@ -142,6 +142,33 @@ async def test_a_violation_of_websocket_is_its_close_code(socket: Socket, frames
 
 
 @pytest.mark.parametrize(
+    "end",
+    [
+        masked(CLOSE),
+        masked(TEXT, b"\n", reserved=0x40),
+        masked(CONTINUATION, b"\n"),
+        masked(TEXT, b"\xff\n"),
+        masked(TEXT, frame("FOO")),
+        masked(TEXT, b"\n") + masked(3),  # picows looks one frame ahead for what it refuses by itself
+    ],
+)
+async def test_what_came_before_the_end_in_the_same_read_is_done(site: Site, socket: Socket, end: bytes) -> None:
+    listener = await site.connect(SERVICE)
+    listener.send("SUBSCRIBE", id="0", destination="/exchange/acme_raw/#")
+    await socket.log_in()
+    sends = [frame("SEND", b"%d" % n, destination="/exchange/acme_raw/a", content_length=1) for n in range(4)]
+    socket.send(masked(TEXT, sends[0]))
+    while not (first := listener.heard()):
+        await site.turn()
+    assert first[0].body == b"0"
+    socket.send(*[masked(TEXT, octets) for octets in sends[1:]], end)
+    await socket.closed()
+    await site.turn()
+    assert [message.body for message in listener.heard()] == [b"1", b"2", b"3"]
+    listener.connection.lost()
+
+
+@pytest.mark.parametrize(
     ("payload", "code"),
     [(b"", 1000), (struct.pack(">H", 1000), 1000), (struct.pack(">H", 4000) + b"bye", 4000), (b"\x03", 1002)],
 )
