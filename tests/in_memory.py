@@ -26,7 +26,7 @@ from heliograph.directory.secret import Secret
 from heliograph.engine.embedded.engine import EmbeddedEngine
 from heliograph.limits import Limits
 from heliograph.server.hub import Hub
-from heliograph.server.stomp_connection import StompConnection
+from heliograph.server.stomp.connection import StompConnection
 from tests.crash.stores import ForgetfulStore
 from tests.hashing import CHEAP, hash_all
 

@@ -156,7 +156,7 @@ def test_imports_follow_the_arrows(path: Path):
     ],
 )
 def test_the_arrows_see_every_form_of_import(source: str, rooms: set[str]):
-    reached = rooms_imported(ast.parse(source), "heliograph.server.websocket", is_package=False)
+    reached = rooms_imported(ast.parse(source), "heliograph.server.tcp", is_package=False)
     assert {room for _, room in reached} == rooms
 
 
@@ -309,7 +309,7 @@ def test_documented_names_exist():
     text = document.read_text(encoding="utf-8") if document.is_file() else ""
     named = set(re.findall(r"`([\w/]+\.py):([\w.]+?)(?:\(\))?`", text))
     if len(named) < DOCUMENTED_NAMES_MIN:
-        report(["docs/architecture.md should tell the way of one message by `server/websocket.py:Class.method`"])
+        report(["docs/architecture.md should tell the way of one message by `server/websocket/link.py:Class.method`"])
     report(
         [
             f"docs/architecture.md: there is no {file}:{name}"

@@ -11,7 +11,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from heliograph.server import websocket
+from heliograph.server.websocket.listener import listen
 from tests.in_memory import Peer, Site, face, open_site
 
 #: The partner of the contract's example.
@@ -96,7 +96,7 @@ def dial(site: Site) -> Dial:
         tls: tuple[ssl.SSLContext, ssl.SSLContext] | None = None,
     ) -> AsyncIterator[ClientConnection]:
         ours, theirs = tls or (None, None)
-        listener = await websocket.listen(site.hub, "127.0.0.1", 0, ours, frozenset())
+        listener = await listen(site.hub, "127.0.0.1", 0, ours, frozenset())
         port = listener.sockets[0].getsockname()[1]
         url = f"ws{'s' if tls else ''}://127.0.0.1:{port}/ws"
         try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from heliograph.broker.broker import Broker
 
 if TYPE_CHECKING:
-    from heliograph.server.stomp_connection import StompConnection
+    from heliograph.server.stomp.connection import StompConnection
 
 #: A commit takes some milliseconds; looking more often would not let anybody go sooner.
 _LOOK_S = 0.005

@@ -22,7 +22,7 @@ from heliograph.stomp.parser import head_cache
 
 if TYPE_CHECKING:
     from heliograph.server.admission import Consumer
-    from heliograph.server.stomp_connection import StompConnection
+    from heliograph.server.stomp.connection import StompConnection
 
 
 class Hub:

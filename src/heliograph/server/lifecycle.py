@@ -20,14 +20,15 @@ from heliograph.directory.store.watcher import Watcher
 from heliograph.engine.embedded.engine import EmbeddedEngine
 from heliograph.engine.embedded.log.file_store import FileStore
 from heliograph.errors import ServerError, SettingsError
-from heliograph.server import tcp, websocket
-from heliograph.server.acceptor import Acceptor
+from heliograph.server import tcp
 from heliograph.server.directory_source import DirectorySource
-from heliograph.server.handshake import PATH
 from heliograph.server.http.api import Api
 from heliograph.server.hub import Hub
 from heliograph.server.settings import Settings, load_certificate, tls_context
 from heliograph.server.sweeper import Sweeper
+from heliograph.server.websocket.acceptor import Acceptor
+from heliograph.server.websocket.handshake import PATH
+from heliograph.server.websocket.listener import listen
 
 if TYPE_CHECKING:
     from heliograph.server.http.listener import HttpListener
@@ -146,9 +147,7 @@ class Server:
         settings, hub = self.settings, self._hub
         secure = "s" if self._tls else ""
         try:
-            acceptor = await websocket.listen(
-                hub, settings.host, settings.stomp_port, self._tls, settings.allowed_origins
-            )
+            acceptor = await listen(hub, settings.host, settings.stomp_port, self._tls, settings.allowed_origins)
             self._listeners.append(acceptor)
             self.addresses.append(f"ws{secure}://{_address(acceptor)}{PATH}")
             if settings.tcp_port is not None:

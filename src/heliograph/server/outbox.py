@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 if TYPE_CHECKING:
-    from heliograph.server.stomp_connection import StompConnection
+    from heliograph.server.stomp.connection import StompConnection
 
 log = structlog.get_logger("heliograph.stomp")
 

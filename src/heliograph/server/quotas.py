@@ -10,7 +10,7 @@ from heliograph.limits import Limits
 from heliograph.stomp.server_session import State
 
 if TYPE_CHECKING:
-    from heliograph.server.stomp_connection import StompConnection
+    from heliograph.server.stomp.connection import StompConnection
 
 
 class Quotas:

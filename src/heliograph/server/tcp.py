@@ -9,7 +9,7 @@ from typing import cast
 from heliograph.errors import LimitError
 from heliograph.server.hub import Hub
 from heliograph.server.link import Octets, bound_reading, linger, octets_of
-from heliograph.server.stomp_connection import StompConnection
+from heliograph.server.stomp.connection import StompConnection
 from heliograph.stomp import serializer
 
 

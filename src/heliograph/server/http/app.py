@@ -12,29 +12,23 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from heliograph.errors import HeliographError
 from heliograph.limits import Limits
-from heliograph.server.http import (
+from heliograph.server.http import description
+from heliograph.server.http.api import Api
+from heliograph.server.http.bodies import strict_body
+from heliograph.server.http.callers import consumers_and_operators, json_only, operators_only
+from heliograph.server.http.directory import (
     accounts,
     audit,
-    connections,
     credentials,
-    dead_letters,
-    description,
     event_types,
-    exchanges,
-    explain,
-    history,
-    ingest,
     message_types,
     operators,
     partners,
     services,
-    stream,
-    subscriptions,
     systems,
 )
-from heliograph.server.http.api import Api
-from heliograph.server.http.bodies import strict_body
-from heliograph.server.http.callers import consumers_and_operators, json_only, operators_only
+from heliograph.server.http.events import exchanges, history, ingest, stream
+from heliograph.server.http.live import connections, dead_letters, explain, subscriptions
 from heliograph.server.http.problem import on_error, on_fault, on_http_error, on_nested, on_timeout
 
 _ADMINISTRATION = (

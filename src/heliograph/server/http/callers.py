@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from heliograph.directory.principal import Principal, System
 from heliograph.errors import AccessError, LoginError
-from heliograph.server.handshake import HandshakeRefused, read_basic
 from heliograph.server.http.problem import Refused
+from heliograph.server.websocket.handshake import HandshakeRefused, read_basic
 
 if TYPE_CHECKING:
     from heliograph.server.http.api import Api

@@ -1,0 +1,1 @@
+"""Events: taken in, listed from what is stored, and streamed as they come."""

@@ -1,0 +1,1 @@
+"""STOMP sessions: every verb of a client becomes calls of the broker, and every answer octets."""

@@ -1,0 +1,1 @@
+"""WebSockets: accepted, their handshakes read, then one link for each."""
