@@ -167,7 +167,7 @@ async def test_a_system_that_is_removed_is_ended_and_its_next_event_refused() ->
         peer.send("SEND", face(), destination="/exchange/other_face_v24/7.12345.create", receipt="r")
         await site.turn()
         assert [each.command for each in peer.heard()] == ["RECEIPT"]
-        publisher = peer.connection._publisher
+        publisher = peer.connection.publisher
         await site.replace(text)
         assert peer.error().headers["message"] == "Access withdrawn"
         assert publisher._principal is None
@@ -392,7 +392,7 @@ async def test_who_subscribes_before_its_review_is_reviewed_first(site: Site, mo
 
 async def test_a_fault_in_one_review_stops_no_other(site: Site) -> None:
     broken, good = await subscriber(site), await subscriber(site)
-    (outlet,) = broken.connection._outlets.values()
+    (outlet,) = broken.connection.outlets
     outlet.subscription.binding = None  # type: ignore[assignment]
     await site.replace(WITHOUT_GRANT)
     assert broken.link.aborted

@@ -6,9 +6,8 @@ the outbox calls ``flush``; the outlets call ``deliver``; the sweeper calls ``ti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any
 
 import structlog
 
@@ -20,24 +19,14 @@ from heliograph.server.hub import Hub
 from heliograph.server.link import Link
 from heliograph.server.stomp.arguments import read_ack_id
 from heliograph.server.stomp.awaited import Awaited
-from heliograph.server.stomp.commit import commit
 from heliograph.server.stomp.login import Login
-from heliograph.server.stomp.outlet import Outlet, ack_prefix
+from heliograph.server.stomp.outlet import Outlet
 from heliograph.server.stomp.publishing import publish
-from heliograph.server.stomp.subscribing import open_outlet
+from heliograph.server.stomp.verbs import VERBS
 from heliograph.stomp import serializer
 from heliograph.stomp.events import (
-    Ack,
-    Commit,
     Connect,
-    Disconnect,
-    Done,
     Event,
-    Nack,
-    Send,
-    Subscribe,
-    Unsubscribe,
-    Violation,
 )
 from heliograph.stomp.header import escape
 from heliograph.stomp.server_session import ServerSession, State
@@ -48,12 +37,12 @@ log = structlog.get_logger("heliograph.stomp")
 class StompConnection:
     """The server's end of one session."""
 
-    __slots__ = ("_awaited", "_blocked", "_closing", "_control", "_control_bytes", "_hub", "_login", "_marked",
-                 "_outlets", "_publisher", "_publishes", "_reading_paused", "_ready", "_suspended", "_write_bytes_max",
-                 "delivery_tag", "heard", "held", "identity", "idle_since_s", "link", "opened_s", "session",
-                 "silent_since_s", "spoke")  # fmt: skip
+    __slots__ = ("_blocked", "_closing", "_control", "_control_bytes", "_login", "_marked", "_publishes",
+                 "_reading_paused", "_ready", "_suspended", "_write_bytes_max", "awaited", "by_ack_prefix",
+                 "delivery_tag", "heard", "held", "hub", "identity", "idle_since_s", "link", "opened_s", "publisher",
+                 "session", "silent_since_s", "spoke")  # fmt: skip
 
-    _publisher: Publisher
+    publisher: Publisher  # once it is logged in
 
     def __init__(self, hub: Hub, link: Link) -> None:
         self.link = link
@@ -63,14 +52,14 @@ class StompConnection:
         self.heard = self.spoke = False  # since the sweeper last looked
         self.held = False  # by the hub's backpressure
         self.opened_s = self.silent_since_s = self.idle_since_s = hub.loop.time()
-        self._hub = hub
+        self.hub = hub
         self._write_bytes_max = hub.limits.write_bytes_max
-        self._outlets: dict[bytes, Outlet] = {}  # by ack prefix
+        self.by_ack_prefix: dict[bytes, Outlet] = {}  # the outlets of the open subscriptions
         self._ready: list[Outlet] = []  # outlets with something to deliver, in turn
         self._control: list[bytes] | None = None  # answers, as they go to the socket
         self._control_bytes = 0
         self._marked = self._blocked = self._closing = self._reading_paused = self._suspended = self._publishes = False
-        self._awaited = Awaited()
+        self.awaited = Awaited()
         self._login = Login(self, hub)
         hub.connections[self] = None
 
@@ -87,9 +76,9 @@ class StompConnection:
                 sends = short_way.sends(data, others)
                 if sends is not None:
                     heads, bodies, receipts, data = sends
-                    publish(self, self._publisher, heads, bodies, receipts)
+                    publish(self, self.publisher, heads, bodies, receipts)
                     continue
-                if (ack := short_way.ack(data)) is not None and (outlet := self._outlets.get(ack[0])):
+                if (ack := short_way.ack(data)) is not None and (outlet := self.by_ack_prefix.get(ack[0])):
                     outlet.subscription.ack(ack[1])
                     if not outlet.queued:
                         outlet.wake_if_ready()
@@ -108,9 +97,9 @@ class StompConnection:
         """
         if self._marked:
             self.flush()
-            self._hub.busy_poll.poke()
-        if self._hub.broker.congested and not self._closing and self._publishes:
-            self._hub.backpressure.hold(self)
+            self.hub.busy_poll.poke()
+        if self.hub.broker.congested and not self._closing and self._publishes:
+            self.hub.backpressure.hold(self)
 
     def release(self) -> None:
         """The disk has caught up: read again.  Nobody is dead for what was not read meanwhile."""
@@ -131,12 +120,12 @@ class StompConnection:
     def lost(self) -> None:
         """The socket is gone."""
         self._closing = True
-        self._release()
-        self._hub.connections.pop(self, None)
-        self._hub.backpressure.forget(self)
+        self.close_subscriptions()
+        self.hub.connections.pop(self, None)
+        self.hub.backpressure.forget(self)
         self._login.cancel()
 
-    # --- from the login and the admission
+    # --- the login and the admission
 
     @property
     def login(self) -> str:
@@ -146,7 +135,11 @@ class StompConnection:
     @property
     def outlets(self) -> list[Outlet]:
         """Those of the open subscriptions."""
-        return list(self._outlets.values())
+        return list(self.by_ack_prefix.values())
+
+    def log_in(self, event: Connect) -> None:
+        """Begin to verify who it is; ``logged_in`` or ``fail`` is called then."""
+        self._login.begin(event, self.hub.loop)
 
     def logged_in(self, identity: Identity) -> None:
         """Tell the peer, and do what it has sent meanwhile."""
@@ -156,9 +149,9 @@ class StompConnection:
         session = self.session
         session.accept(self._publishes)
         self.link.admit()
-        self.silent_since_s = self._hub.loop.time()
+        self.silent_since_s = self.hub.loop.time()
         log.debug("connected", peer=self.link.peer, login=self.login, version=session.version)
-        self._reply(serializer.connected(session.version, session.id, session.heartbeat, self._hub.server_name))
+        self._reply(serializer.connected(session.version, session.id, session.heartbeat, self.hub.server_name))
         self._do(session.resume())
 
     def suspend(self) -> None:
@@ -168,7 +161,7 @@ class StompConnection:
     def admit(self, identity: Identity) -> None:
         """Go on, as ``identity``."""
         self.identity = identity
-        self._publisher = self._hub.broker.publisher(identity.principal)
+        self.publisher = self.hub.broker.publisher(identity.principal)
         self._publishes = not isinstance(identity.principal, Partner)
         if self._suspended:
             self._suspended = False
@@ -176,12 +169,17 @@ class StompConnection:
 
     # --- from the outlets, the outbox and the sweeper
 
+    def deliver_no_more(self, outlet: Outlet) -> None:
+        """``outlet`` is closed."""
+        if outlet in self._ready:
+            self._ready.remove(outlet)
+
     def deliver(self, outlet: Outlet) -> None:
         """``outlet`` has something to deliver."""
         self._ready.append(outlet)
         if not self._marked:
             self._marked = True
-            self._hub.outbox.mark(self)
+            self.hub.outbox.mark(self)
 
     def flush(self) -> None:
         """Write answers, then as many deliveries as credit and socket allow, in one write."""
@@ -214,13 +212,13 @@ class StompConnection:
             self.heard, self.silent_since_s = False, now_s
         if self.spoke:
             self.spoke, self.idle_since_s = False, now_s
-        if self._closing or self._awaited.leaving:
+        if self._closing or self.awaited.leaving:
             return
         if self.link.closing:
             self.close()  # which sets a time to who does not read what was written
             return
         if self.session.state is not State.OPEN:
-            limit_ms = self._hub.limits.login_ms_max
+            limit_ms = self.hub.limits.login_ms_max
             if (now_s - self.opened_s) * 1000 > limit_ms:
                 self.fail(LoginError("Login timed out", f"CONNECT must be complete within {limit_ms} ms."))
                 self._login.cancel()
@@ -249,9 +247,21 @@ class StompConnection:
             return
         self._closing = True
         self.session.end()
-        self._release()
+        self.close_subscriptions()
         self.flush()
         self.link.finish(close_code, reason)
+
+    def answer(self, receipts: Sequence[str], error: HeliographError | None = None) -> None:
+        """RECEIPTs, or the error in their place."""
+        if error is not None:
+            self.fail(error, receipts[0] if receipts else None)
+        elif not self._closing:
+            for receipt in receipts:
+                self._reply(serializer.receipt(receipt, self.session.version))
+
+    def confirm(self, receipts: Sequence[str]) -> Confirm | None:
+        """What answers ``receipts`` when their frames are done, or None where none is asked for."""
+        return self.awaited.add(partial(self.answer, receipts)) if receipts else None
 
     def _reply(self, frame: bytes) -> None:
         size = len(frame)
@@ -259,32 +269,30 @@ class StompConnection:
             self._control = []
         self._control += (self.link.before(size, frame), frame)
         self._control_bytes += size
-        if self._control_bytes > self._hub.limits.control_bytes_max and not self._reading_paused and not self._closing:
+        if self._control_bytes > self.hub.limits.control_bytes_max and not self._reading_paused and not self._closing:
             self._reading_paused = True
             self.link.pause_reading()
         self._mark()
 
-    def _receipt(self, receipt: str | None) -> None:
-        self._stored(_given(receipt), None)
-
     def _mark(self) -> None:
         if not self._marked:
             self._marked = True
-            self._hub.outbox.mark(self)
+            self.hub.outbox.mark(self)
 
-    def _release(self) -> None:
-        outlets, self._outlets = self._outlets, {}
+    def close_subscriptions(self) -> None:
+        """What is unacknowledged is the engine's again."""
+        outlets, self.by_ack_prefix = self.by_ack_prefix, {}
         self._ready.clear()
         for outlet in outlets.values():
             outlet.subscription.close()
 
-    # --- verbs
+    # --- what it asks for
 
     def _do(self, events: list[Event]) -> None:
         """Do what the client asked for, in order, up to the first fault."""
         for event in events:
             try:
-                _VERBS[type(event)](self, event)
+                VERBS[type(event)](self, event)
             except HeliographError as error:
                 self.fail(error, getattr(event, "receipt", None))
             except Exception as bug:
@@ -296,103 +304,13 @@ class StompConnection:
         log.error("bug", peer=self.link.peer, verb=verb, exc_info=bug)
         self.fail(ServerError("Internal error", "The server has a fault; it is in its log."))
 
-    def _on_connect(self, event: Connect) -> None:
-        self._login.begin(event, self._hub.loop)
-
-    def _on_send(self, event: Send) -> None:
-        publish(self, self._publisher, [event.head], [event.body], dict(enumerate(_given(event.receipt))))
-
-    def confirm(self, receipts: Sequence[str]) -> Confirm | None:
-        """What answers ``receipts`` when their frames are done, or None where none is asked for."""
-        return self._awaited.add(partial(self._stored, receipts)) if receipts else None
-
-    def _stored(self, receipts: Sequence[str], error: HeliographError | None) -> None:
-        if error is not None:
-            self.fail(error, receipts[0] if receipts else None)
-        elif not self._closing:
-            for receipt in receipts:
-                self._reply(serializer.receipt(receipt, self.session.version))
-
-    def _on_subscribe(self, event: Subscribe) -> None:
-        outlet = open_outlet(
-            self, self._hub, event, lambda outlet: self._awaited.add(partial(self._subscribed, outlet, event.receipt))
-        )
-        self._outlets[outlet.ack_prefix] = outlet
-        if not outlet.held:
-            self._receipt(event.receipt)
-
-    def _subscribed(self, outlet: Outlet, receipt: str | None, error: HeliographError | None) -> None:
-        """A durable subscription is stored: its RECEIPT, then its deliveries."""
-        self._stored(_given(receipt), error)
-        if self._outlets.get(outlet.ack_prefix) is outlet:
-            outlet.held = False
-            outlet.wake_if_ready()
-
-    def _on_unsubscribe(self, event: Unsubscribe) -> None:
-        outlet = self._outlets.pop(ack_prefix(event.tag, self.session))
-        outlet.subscription.close()
-        if outlet in self._ready:
-            self._ready.remove(outlet)
-        if outlet.durable is not None and event.headers.get("durable") == "true":
-            self._hub.broker.delete(outlet.durable, self.confirm(_given(event.receipt)))
-        else:
-            self._receipt(event.receipt)
-
-    def _acknowledge(self, ack_id: str, receipt: str | None = None) -> None:
-        outlet, tag = self.find_delivery(ack_id)
-        outlet.subscription.ack(tag, self.confirm(_given(receipt)))
-        outlet.wake_if_ready()
-
-    def _on_nack(self, event: Nack) -> None:
-        outlet, tag = self.find_delivery(event.ack_id)
-        outlet.subscription.nack(tag, event.requeue, self.confirm(_given(event.receipt)))
-        outlet.wake_if_ready()
-
-    def _on_commit(self, event: Commit) -> None:
-        stored = partial(self._stored, _given(event.receipt))
-        commit(self, self._publisher, event.actions, lambda: self._awaited.add(stored))
-
-    def _on_done(self, event: Done) -> None:
-        self._receipt(event.receipt)
-
-    def _on_disconnect(self, event: Disconnect) -> None:
-        """Its RECEIPT is the last, so it waits for those that wait for the disk."""
-        self._release()
-        self._awaited.leave(partial(self._leave, event.receipt))
-
-    def _leave(self, receipt: str | None) -> None:
-        self._receipt(receipt)
-        self.close()
-
-    def _on_violation(self, event: Violation) -> None:
-        self.fail(event.error, event.receipt)
-
     def find_delivery(self, ack_id: str) -> tuple[Outlet, int]:
         """The outlet and delivery tag that an acknowledgement names (SESS-4)."""
         prefix, tag = read_ack_id(ack_id)
-        outlet = self._outlets.get(escape(prefix, self.session.version).encode())
+        outlet = self.by_ack_prefix.get(escape(prefix, self.session.version).encode())
         if outlet is None:
             raise ProtocolError(
                 "Subscription not found",
                 f"{ack_id[:256]!r} belongs to no open subscription of this connection that wants acknowledgements.",
             )
         return outlet, tag
-
-
-def _given(receipt: str | None) -> tuple[str, ...]:
-    return () if receipt is None else (receipt,)
-
-
-#: One wire verb, one place to look.
-_VERBS: dict[type[Any], Callable[[StompConnection, Any], None]] = {
-    Connect: StompConnection._on_connect,
-    Send: StompConnection._on_send,
-    Subscribe: StompConnection._on_subscribe,
-    Unsubscribe: StompConnection._on_unsubscribe,
-    Ack: lambda connection, ack: connection._acknowledge(ack.ack_id, ack.receipt),
-    Nack: StompConnection._on_nack,
-    Commit: StompConnection._on_commit,
-    Done: StompConnection._on_done,
-    Disconnect: StompConnection._on_disconnect,
-    Violation: StompConnection._on_violation,
-}

@@ -247,7 +247,7 @@ async def test_frames_kept_for_sharing_do_not_add_up_when_every_id_is_another(si
     kept: list[dict[Any, bytes]] = []
     for number in range(40):
         peer = await subscriber(site, id=f"unique-{number}")
-        outlet = peer.connection._outlets[ack_prefix(f"T_unique-{number}", peer.connection.session)]
+        outlet = peer.connection.by_ack_prefix[ack_prefix(f"T_unique-{number}", peer.connection.session)]
         take = outlet.subscription.take
 
         def spy(bytes_max: int, take: Any = take) -> list[Any]:
@@ -825,8 +825,8 @@ def test_nobody_but_the_outbox_is_asked_to_flush_twice_in_a_turn() -> None:
 
 
 def test_every_event_of_a_session_has_one_place_to_look() -> None:
-    from heliograph.server.stomp import connection
+    from heliograph.server.stomp.verbs import VERBS
     from heliograph.stomp import events
 
-    assert set(connection._VERBS) == set(events.Event.__args__)
-    assert all(callable(verb) for verb in connection._VERBS.values())
+    assert set(VERBS) == set(events.Event.__args__)
+    assert all(callable(verb) for verb in VERBS.values())
