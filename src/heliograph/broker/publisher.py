@@ -75,19 +75,22 @@ class Publisher:
         A DestinationError, AccessError or BodyError.  Nothing is published yet.
         """
         known = self._plans.young
-        first = known.get(letters[0])
-        if first is not None:
-            expected, envelopes = [], []
-            for letter in letters:
-                plan = known.get(letter)
-                if plan is None or plan.publish is not first.publish:
-                    break
-                expected.append(plan.expected)
-                envelopes.append(plan.envelope)
-            else:
-                if first.agree(bodies, expected):
-                    return [(first.publish, envelopes, bodies)], len(bodies), None
-        return self._plan_each(letters, bodies)
+        runs: dict[Publish, tuple[Plan, list[Words], list[Envelope], list[bytes]]] = {}
+        way: Publish | None = None
+        for letter, body in zip(letters, bodies, strict=True):
+            plan = known.get(letter)
+            if plan is None:
+                return self._plan_each(letters, bodies)
+            if plan.publish is not way:
+                way = plan.publish
+                _, expected, envelopes, own = runs.setdefault(way, (plan, [], [], []))
+            expected.append(plan.expected)
+            envelopes.append(plan.envelope)
+            own.append(body)
+        for plan, expected, _, own in runs.values():
+            if not plan.agree(own, expected):
+                return self._plan_each(letters, bodies)
+        return [(publish, envelopes, own) for publish, (_, _, envelopes, own) in runs.items()], len(bodies), None
 
     def publish(self, runs: Sequence[Run], confirm: Confirm | None = None) -> None:
         """Publish what was planned; in order to each exchange, but no order is kept between exchanges.
@@ -102,7 +105,7 @@ class Publisher:
     def _plan_each(
         self, letters: Sequence[Letter], bodies: Sequence[bytes]
     ) -> tuple[list[Run], int, ClientError | None]:
-        """As ``plan``, one by one: for several exchanges, what is new, and what is wrong."""
+        """As ``plan``, one by one, where a letter is new or something is wrong."""
         runs: dict[Publish, tuple[list[Envelope], list[bytes]]] = {}
         count = 0
         try:
