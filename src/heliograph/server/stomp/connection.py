@@ -255,20 +255,22 @@ class StompConnection:
         """RECEIPTs, or the error in their place."""
         if error is not None:
             self.fail(error, receipts[0] if receipts else None)
-        elif not self._closing:
-            for receipt in receipts:
-                self._reply(serializer.receipt(receipt, self.session.version))
+        elif receipts and not self._closing:
+            version = self.session.version
+            self._reply(*[serializer.receipt(receipt, version) for receipt in receipts])
 
     def confirm(self, receipts: Sequence[str]) -> Confirm | None:
         """What answers ``receipts`` when their frames are done, or None where none is asked for."""
         return self.awaited.add(partial(self.answer, receipts)) if receipts else None
 
-    def _reply(self, frame: bytes) -> None:
-        size = len(frame)
+    def _reply(self, *frames: bytes) -> None:
         if self._control is None:
             self._control = []
-        self._control += (self.link.before(size, frame), frame)
-        self._control_bytes += size
+        out, before = self._control, self.link.before
+        for frame in frames:
+            size = len(frame)
+            out += (before(size, frame), frame)
+            self._control_bytes += size
         if self._control_bytes > self.hub.limits.control_bytes_max and not self._reading_paused and not self._closing:
             self._reading_paused = True
             self.link.pause_reading()
