@@ -78,12 +78,22 @@ class WebSocketLink(WSListener):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """A data or control frame, unmasked."""
         kind = frame.msg_type
-        if frame.rsv1 or frame.rsv2 or frame.rsv3:
-            self._violate(WSCloseCode.PROTOCOL_ERROR, "a reserved bit is set, and no extension was agreed on")
-        elif (kind is _TEXT or kind is _BINARY) and frame.fin and not self._fragments:
+        reserved = frame.rsv1 or frame.rsv2 or frame.rsv3
+        if (kind is _TEXT or kind is _BINARY) and frame.fin and not self._fragments and not reserved:
             data = frame.get_payload_as_bytes()
             if kind is _BINARY or data.isascii() or self._is_utf8(data):
                 self._pieces.append(data)
+        else:
+            self._hand_over()  # what came before this is done before it
+            self._on_other(transport, kind, frame, reserved)
+        if frame.last_in_buffer:
+            self._hand_over()
+            self._connection.received()
+
+    def _on_other(self, transport: WSTransport, kind: WSMsgType, frame: WSFrame, reserved: bool) -> None:
+        """Anything but a message that came in one frame."""
+        if reserved:
+            self._violate(WSCloseCode.PROTOCOL_ERROR, "a reserved bit is set, and no extension was agreed on")
         elif kind == _CLOSE:
             self._on_close(frame)
         elif kind == _PING:
@@ -91,9 +101,6 @@ class WebSocketLink(WSListener):
                 transport.send_pong(frame.get_payload_as_bytes())
         elif kind == _TEXT or kind == _BINARY or kind == _CONTINUATION:
             self._on_fragment(kind, frame)
-        if frame.last_in_buffer:
-            self._hand_over()
-            self._connection.received()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """The socket is gone."""
@@ -181,7 +188,6 @@ class WebSocketLink(WSListener):
 
     def _on_close(self, frame: WSFrame) -> None:
         """Section 5.5.1: the answer to a CLOSE is one with its code, and then the server closes."""
-        self._hand_over()
         code = frame.get_close_code().value
         if frame.get_payload_as_bytes() and (code in (0, WSCloseCode.ABNORMAL_CLOSURE) or code > _CLOSE_CODE_MAX):
             self._violate(WSCloseCode.PROTOCOL_ERROR, f"close code {code} is not for sending")
