@@ -20,6 +20,8 @@ LONGEST_FIRST = ("crash", "integration", "durable", "attacks", "blackbox")
 # No deadlines: a busy machine is no fault of the code.
 settings.register_profile("short", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("long", settings.get_profile("short"), max_examples=5_000)
+#: ``make check`` names it.
+settings.register_profile("quick", settings.get_profile("short"), max_examples=10)
 
 #: marker: (what must be there, how to get it)
 NEEDS = {
@@ -78,7 +80,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     gc.set_threshold(5_000, 10, 100)  # as it comes, it had a sixth of the unit tests' time
-    settings.load_profile("long" if config.getoption("--run-long") else "short")
+    settings.load_profile(
+        config.getoption("--hypothesis-profile") or ("long" if config.getoption("--run-long") else "short")
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
