@@ -19,7 +19,7 @@ PYTEST   := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 AT_ONCE  ?= 4
 
 # What comes with other packages, is of no use to the unit tests, and takes as long to load as hundreds of them to run.
-LIGHT    := -p no:faker -p no:schemathesis --hypothesis-profile quick
+LIGHT    := -p no:anyio -p no:faker -p no:logging -p no:schemathesis --hypothesis-profile quick
 
 # One stamp for each lock file, so that they share .venv and a second run installs nothing.
 STAMP := $(VENV)/.installed
