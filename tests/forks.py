@@ -45,7 +45,8 @@ class Forks:
             os.waitpid(pid, 0)
         lost = [item.nodeid for item in session.items if item.nodeid not in done]
         if lost:
-            raise session.Failed(f"a process ended before {len(lost)} tests of its own, the first of them {lost[0]}")
+            session.shouldfail = f"a process ended before {len(lost)} tests of its own, the first of them {lost[0]}"
+            raise session.Failed(session.shouldfail)
         return True
 
     # --- in the process that collected

@@ -19,7 +19,7 @@ from tests.crash.stores import FaultyStore
 from tests.engine.conftest import Confirmed, Station
 from tests.in_memory import ROOM_BYTES
 
-QUICK = {"probe_interval_ms": 5, "preallocated_bytes": ROOM_BYTES}
+QUICK = {"probe_interval_ms": 20, "preallocated_bytes": ROOM_BYTES}
 
 
 class LaterEngine(EmbeddedEngine):

@@ -20,7 +20,7 @@ from heliograph.limits import Limits
 from tests.crash.rig import SMALL
 from tests.crash.stores import FaultyStore
 
-LIMITS = msgspec.structs.replace(SMALL, reserved_offsets=1 << 20, probe_interval_ms=5, commit_interval_ms=5)
+LIMITS = msgspec.structs.replace(SMALL, reserved_offsets=1 << 20, probe_interval_ms=20, commit_interval_ms=5)
 
 
 class Bench:
