@@ -64,6 +64,8 @@ class Forks:
             here.close()
             self._run(todo, there)
             code = 0
+        except KeyboardInterrupt:
+            pass  # which the one who collected says
         except BaseException:
             traceback.print_exc()
         finally:
