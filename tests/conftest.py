@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import postgresql
+from tests.forks import Forks
 
 ROOT = Path(__file__).resolve().parent.parent
 LONG_TIMEOUT_S = 1_800
@@ -20,6 +21,8 @@ LONGEST_FIRST = ("crash", "integration", "durable", "attacks", "blackbox")
 # No deadlines: a busy machine is no fault of the code.
 settings.register_profile("short", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("long", settings.get_profile("short"), max_examples=5_000)
+#: ``make check`` names it.
+settings.register_profile("quick", settings.get_profile("short"), max_examples=10)
 
 #: marker: (what must be there, how to get it)
 NEEDS = {
@@ -74,11 +77,16 @@ def postgresql_url(postgresql_server: str, request: pytest.FixtureRequest) -> It
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--run-long", action="store_true", help="run the tests marked long: the full sample counts")
+    parser.addoption("--forks", type=int, default=0, help="run the tests in so many forked processes")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     gc.set_threshold(5_000, 10, 100)  # as it comes, it had a sixth of the unit tests' time
-    settings.load_profile("long" if config.getoption("--run-long") else "short")
+    settings.load_profile(
+        config.getoption("--hypothesis-profile") or ("long" if config.getoption("--run-long") else "short")
+    )
+    if forks := config.getoption("--forks"):
+        config.pluginmanager.register(Forks(config, forks))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -95,6 +103,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_collection_finish() -> None:
     """Spare the garbage collector what stays for the whole run: modules, and the tests themselves."""
+    gc.freeze()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
+    """Look for garbage once; pytest does it twice, and the interpreter at its end, through all that still lives."""
+    gc.collect()
     gc.freeze()
 
 

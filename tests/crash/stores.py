@@ -127,6 +127,7 @@ class ForgetfulStore:
     def __init__(self, honest: bool = True) -> None:
         self.honest = honest
         self.free = 1 << 40
+        self.free_asked = 0  #: how often it was asked for
         self.changes = 0  #: changes of anything so far
         self.cut_at: int | None = None  #: the power is cut at this change
         self._names: dict[str, Inode] = {}
@@ -208,6 +209,7 @@ class ForgetfulStore:
                     self._arrive(change)
 
     def free_bytes(self) -> int:
+        self.free_asked += 1
         return self.free
 
     def close(self) -> None:

@@ -452,7 +452,7 @@ def run(max_examples: int, steps: int) -> None:
 
 
 def test_everybody_hears_what_the_model_says() -> None:
-    run(max_examples=30, steps=40)
+    run(max_examples=min(30, settings().max_examples), steps=40)
 
 
 @pytest.mark.long

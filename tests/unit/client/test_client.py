@@ -10,6 +10,7 @@ from heliograph.client import client as client_module
 from heliograph.limits import Limits
 from heliograph.stomp.client_session import ClientSession
 from heliograph.stomp.heartbeat import HeartBeat
+from tests.clock import StillClock
 from tests.unit.client.conftest import CONNECTED, FakeSocket, logged_in, message
 
 ERROR = b"ERROR\nmessage:No\nreceipt-id:%b\n\nMend it.\0\n"
@@ -75,8 +76,8 @@ async def test_send_without_receipt_returns_at_once(socket: FakeSocket):
 
 
 async def test_a_receipt_that_does_not_come(socket: FakeSocket):
-    async with logged_in(socket, timeout_s=0.05) as client:
-        with pytest.raises(ConnectionFailed, match=r"No receipt: SEND was not confirmed within 0\.05 s"):
+    async with logged_in(socket, timeout_s=0.02) as client:
+        with pytest.raises(ConnectionFailed, match=r"No receipt: SEND was not confirmed within 0\.02 s"):
             await client.send("/exchange/acme_x/7.1", b"")
         await socket.heard("SEND", confirm=False)
 
@@ -195,7 +196,7 @@ async def test_a_receipt_is_read_past_a_full_subscription(socket: FakeSocket):
 
 async def test_but_not_without_end(socket: FakeSocket, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(client_module, "RECEIVED_MAX", 4)
-    async with logged_in(socket, timeout_s=0.1) as client:
+    async with logged_in(socket, timeout_s=0.02) as client:
         subscription = await subscribed(socket, client, prefetch=1)
         socket.says(*(message(n) for n in range(10)))
         with pytest.raises(ConnectionFailed, match="No receipt"):
@@ -306,36 +307,41 @@ async def test_an_exception_aborts_it(socket: FakeSocket):
 
 
 async def test_beats_are_sent_while_nothing_else_is(socket: FakeSocket):
+    clock = StillClock()
     async with logged_in(socket, offer=HeartBeat(50, 0), beats=b"0,50"):
-        async with asyncio.timeout(5):
-            while socket.beats < 2:
-                await asyncio.sleep(0.01)
+        await clock.go(1)
+        assert 20 <= socket.beats <= 25
 
 
 async def test_no_beats_where_none_were_agreed_on(socket: FakeSocket):
+    clock = StillClock()
     async with logged_in(socket, offer=HeartBeat(50, 50), beats=b"0,0") as client:
-        await asyncio.sleep(0.15)
+        await clock.go(1)
         client.check()
         assert not socket.beats
 
 
 async def test_a_silent_server_is_given_up(socket: FakeSocket):
+    clock = StillClock()
     async with logged_in(socket, offer=HeartBeat(0, 200), beats=b"200,0") as client:
-        for _ in range(15):
-            await asyncio.sleep(0.03)
+        for _ in range(5):
+            await clock.go(0.3)
             socket.says(b"\n")
-        client.check()
         subscription = await subscribed(socket, client)
+        waiting = asyncio.create_task(anext(aiter(subscription)))
+        await clock.go(0.39)
+        client.check()
+        await clock.go(0.1)
         with pytest.raises(ConnectionFailed, match="Heart-beat missed"):
-            async with asyncio.timeout(5):
-                await anext(aiter(subscription))
+            await waiting
 
 
 async def test_a_server_is_not_dead_because_nobody_listens(socket: FakeSocket):
+    clock = StillClock()
     async with logged_in(socket, offer=HeartBeat(0, 50), beats=b"50,0") as client:
         subscription = await subscribed(socket, client, prefetch=1)
         socket.says(message(1), message(2))
-        await asyncio.sleep(0.15)
+        await clock.go(1)
         client.check()
         assert (await anext(aiter(subscription))).message_id == "m-1"
         socket.says(b"\n")

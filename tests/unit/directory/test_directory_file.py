@@ -168,6 +168,10 @@ def _toml(value: object) -> str:
     return repr(value)
 
 
+#: Each of them writes a file.
+FEW = min(50, settings().max_examples)
+
+
 def _fault(path: Path) -> str | None:
     try:
         assert isinstance(read_directory_file(path), DirectoryFile)
@@ -176,7 +180,7 @@ def _fault(path: Path) -> str | None:
     return None
 
 
-@settings(max_examples=50)
+@settings(max_examples=FEW)
 @given(st.dictionaries(_KEYS, _TABLES, max_size=4))
 def test_any_toml_is_a_directory_or_a_fault_that_names_the_file(
     tmp_path_factory: pytest.TempPathFactory, tables: dict[str, object]
@@ -187,7 +191,7 @@ def test_any_toml_is_a_directory_or_a_fault_that_names_the_file(
     assert fault is None or (fault.startswith(f"{path}: ") and "not TOML" not in fault)
 
 
-@settings(max_examples=50)
+@settings(max_examples=FEW)
 @given(st.text("[]{}=.,\"'#\\ \n\0ai7é", max_size=60))
 def test_any_text_is_a_directory_or_a_fault(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = tmp_path_factory.getbasetemp() / "text.toml"

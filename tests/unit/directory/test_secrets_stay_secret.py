@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import logging
 import pickle
@@ -108,10 +109,21 @@ def test_a_file_in_another_encoding_is_not_quoted(tmp_path: Path, text: str) -> 
     assert_silent(*(part.replace("\\x00", "") for part in everything(caught.value)))
 
 
+@pytest.fixture
+def logged() -> Iterator[io.StringIO]:
+    """All that is logged, down to debugging."""
+    lines, level = io.StringIO(), logging.root.level
+    handler = logging.StreamHandler(lines)
+    logging.root.addHandler(handler)
+    logging.root.setLevel(logging.DEBUG)
+    yield lines
+    logging.root.removeHandler(handler)
+    logging.root.setLevel(level)
+
+
 async def test_neither_the_authenticator_nor_its_errors_nor_its_logs_tell_one(
-    read: Callable[[str], DirectoryFile], text: str, hasher: CountingHasher, caplog: pytest.LogCaptureFixture
+    read: Callable[[str], DirectoryFile], text: str, hasher: CountingHasher, logged: io.StringIO
 ) -> None:
-    caplog.set_level(logging.DEBUG)
     asyncio.get_running_loop().set_debug(True)
     asyncio.get_running_loop().slow_callback_duration = 0.0
     file = read(text)
@@ -127,8 +139,8 @@ async def test_neither_the_authenticator_nor_its_errors_nor_its_logs_tell_one(
             await authenticator.authenticate(login, WRONG)
         assert_silent(*everything(caught.value))
     authenticator.close()
-    assert caplog.text
-    assert_silent(caplog.text)
+    assert logged.getvalue()
+    assert_silent(logged.getvalue())
 
 
 def test_a_secret_is_not_pickled_unseen() -> None:

@@ -136,6 +136,8 @@ async def test_a_file_that_does_not_fit_at_the_start_is_raised(path: Path, store
 async def test_nothing_is_replaced_after_the_stop(path: Path, store: DirectoryStore) -> None:
     source, taker = DirectorySource(path, store, Limits()), Taker()
     source.reload(taker)
+    reloading = source._task
+    assert reloading is not None
     source.stop()
-    await asyncio.sleep(0.3)
+    await asyncio.wait({reloading})
     assert taker.told == 0

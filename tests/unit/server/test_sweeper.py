@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
 from heliograph.server import sweeper
 from heliograph.server.sweeper import Sweeper
+from tests.clock import StillClock
 from tests.in_memory import Site, open_site
 
 
@@ -34,15 +34,13 @@ async def test_time_in_which_the_server_did_not_run_is_nobodys_silence(monkeypat
     async with open_site(heartbeat_ms_min=100) as site:
         peer, stranger = await site.connect(heart_beat="100,0"), site.open()
         stranger.connection.opened_s -= site.hub.limits.login_ms_max / 1000 - 0.25
-        clock = Sweeper(site.hub)
-        clock.start()
-        time.sleep(0.4)  # as a suspended process, or one that gets no processor
-        await asyncio.sleep(0.05)
+        sweeping, clock = Sweeper(site.hub), StillClock()
+        sweeping.start()
+        clock.jump(0.4)  # as a suspended process, or one that gets no processor
+        await clock.go(0.05)
         assert peer.link.closed is None
         assert stranger.link.closed is None
-        async with asyncio.timeout(5):
-            while peer.link.closed is None or stranger.link.closed is None:
-                await asyncio.sleep(0.005)
-        clock.stop()
+        await clock.go(0.4)
+        sweeping.stop()
         assert peer.error().headers["message"] == "Heart-beat missed"
         assert stranger.error().headers["message"] == "Login timed out"

@@ -101,7 +101,7 @@ class Pairs(RuleBasedStateMachine):
 
 
 TestPairs = Pairs.TestCase
-TestPairs.settings = settings(max_examples=50, stateful_step_count=25)
+TestPairs.settings = settings(max_examples=min(50, settings().max_examples), stateful_step_count=25)
 
 
 def test_ten_thousand_cameras_are_as_quick_as_one():

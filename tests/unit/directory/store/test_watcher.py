@@ -9,6 +9,7 @@ from functools import partial
 from types import SimpleNamespace
 
 import pytest
+from structlog.testing import capture_logs
 
 from heliograph.directory.file import DirectoryFile
 from heliograph.directory.secret import Secret
@@ -109,9 +110,11 @@ async def test_a_fault_of_who_is_told_does_not_end_it(open_store: Open, file: Di
 
     watcher = Watcher(here, QUICK, fail_once, dict)
     watcher.start(here.load())
-    await asyncio.to_thread(there.apply, file, "test")
-    await until(lambda: len(told) == 2)
-    await watcher.stop()
+    with capture_logs() as logs:
+        await asyncio.to_thread(there.apply, file, "test")
+        await until(lambda: len(told) == 2)
+        await watcher.stop()
+    assert logs[0]["event"] == "bug"
     assert told == [1, 1], "it is told again what it has not taken"
 
 

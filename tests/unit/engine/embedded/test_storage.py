@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from heliograph.engine.embedded import catch_up
+from heliograph.engine.embedded import catch_up, exchange
 from heliograph.engine.embedded.engine import EmbeddedEngine
 from heliograph.engine.interface import Retention, StartAt
 from heliograph.engine.interface import Start as Begin
@@ -21,15 +22,27 @@ from tests.in_memory import ROOM_BYTES
 QUICK = {"probe_interval_ms": 20, "preallocated_bytes": ROOM_BYTES}
 
 
+class LaterEngine(EmbeddedEngine):
+    """One whose clocks a test puts forward."""
+
+    later_ms = 0
+
+    def now_ms(self) -> int:
+        return super().now_ms() + self.later_ms
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.later_ms / 1_000
+
+
 class Plant:
     """A station on a store that fails when it is told to."""
 
     def __init__(self) -> None:
         self.store = FaultyStore()
-        self.engines: list[EmbeddedEngine] = []
+        self.engines: list[LaterEngine] = []
 
     async def start(self, **limits: int) -> Station:
-        self.engine = EmbeddedEngine(Limits(**(QUICK | limits)), self.store)
+        self.engine = LaterEngine(Limits(**(QUICK | limits)), self.store)
         self.engines.append(self.engine)
         station = Station(self.engine)
         await self.engine.start()
@@ -96,7 +109,7 @@ async def test_a_retry_of_what_was_not_stored_is_stored(plant: Plant) -> None:
 async def test_who_is_behind_waits_for_a_disk_that_cannot_be_read(
     plant: Plant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catch_up, "_RETRY_S", 0.02)
+    monkeypatch.setattr(catch_up, "_RETRY_S", 0.005)
     station = await plant.start()
     await station.store_all(*"abc")
     plant.store.fail("EIO", times=2, operations=("read",))
@@ -106,14 +119,14 @@ async def test_who_is_behind_waits_for_a_disk_that_cannot_be_read(
 
 
 async def test_who_has_something_for_too_long_loses_it_to_the_others(plant: Plant) -> None:
-    station = await plant.start(consumer_timeout_ms_max=30)
+    station = await plant.start(consumer_timeout_ms_max=30_000)
     slow, good = station.durable(), station.durable()
     await station.store_all("a", "b")
     assert len(slow.take(1)) == 1
     await good.get_keys(1)
     plant.engine._keep()
     assert slow.errors == []
-    await asyncio.sleep(0.05)
+    plant.engine.later_ms += 31_000
     plant.engine._keep()
     (error,) = slow.errors
     assert isinstance(error, LimitError)
@@ -125,14 +138,14 @@ async def test_who_has_something_for_too_long_loses_it_to_the_others(plant: Plan
     assert good.errors == []
 
 
-@pytest.mark.parametrize("mine", [{}, {"expires_ms": 40}])
+@pytest.mark.parametrize("mine", [{}, {"expires_ms": 40_000}])
 async def test_what_nobody_uses_expires(plant: Plant, mine: dict[str, Any]) -> None:
-    station = await plant.start(**({} if mine else {"durable_expires_ms": 40}))
+    station = await plant.start(**({} if mine else {"durable_expires_ms": 40_000}))
     used, unused = station.durable("used", **mine), station.durable("unused", **mine)
     unused.feed.close()
     plant.engine._keep()
     assert len(plant.engine._durables) == 2
-    await asyncio.sleep(0.06)
+    plant.engine.later_ms += 41_000
     plant.engine._keep()
     assert [each.durable.name for each in plant.engine._durables.values()] == ["used"]
     await station.store("a")
@@ -158,8 +171,8 @@ async def test_an_exchange_has_a_retention_of_its_own_that_may_change_while_it_i
     sizes = {name: plant.engine._exchanges[name] for name in ("acme_raw", "other")}
     station.engine.declare("acme_raw", Retention(size_bytes=40_000))
     for _ in range(60):
-        for exchange in sizes:
-            station.publish("a", b"x" * 1_000, exchange=exchange)
+        for name in sizes:
+            station.publish("a", b"x" * 1_000, exchange=name)
         await station.store("last")
     plant.engine._keep()
     assert 30_000 < sizes["acme_raw"].size_bytes <= 40_000
@@ -174,11 +187,12 @@ async def test_an_exchange_has_a_retention_of_its_own_that_may_change_while_it_i
     assert 8_192 < sizes["acme_raw"].size_bytes <= 16_384, "that of the limits again"
 
 
-async def test_a_shorter_age_of_its_own_removes_what_is_older(plant: Plant) -> None:
+async def test_a_shorter_age_of_its_own_removes_what_is_older(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     station = await plant.start()
-    station.engine.declare("acme_raw", Retention(age_ms=40))
-    first = await station.store("a")
-    await asyncio.sleep(0.06)
+    station.engine.declare("acme_raw", Retention(age_ms=40_000))
+    with monkeypatch.context() as past:
+        past.setattr(exchange, "time_ns", lambda: time.time_ns() - 41_000_000_000)
+        first = await station.store("a")
     last = await station.store("b")
     plant.engine._keep()
     oldest = station.subscribe("#", start=Begin(StartAt.OFFSET, first))
@@ -204,7 +218,7 @@ async def test_the_backlog_of_durable_subscriptions_is_bounded_and_what_is_missi
     had = await subscriber.get(2)
     subscriber.feed.close()
     plant.engine._keep()
-    assert 16_384 < sum(exchange.size_bytes for exchange in plant.engine._exchanges.values()) < 40_960
+    assert 16_384 < sum(each.size_bytes for each in plant.engine._exchanges.values()) < 40_960
     again = station.durable()
     (first,) = await again.get(1)
     assert again.feed.take_gap() == (had[0].offset, first.offset - 1)

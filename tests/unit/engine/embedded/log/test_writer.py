@@ -88,6 +88,13 @@ class Bench:
         assert self.writer.error is None
         self._tell("recovered", {})
 
+    async def probed(self, times: int) -> None:
+        """Until it was tried so often whether the disk works again."""
+        asked = self.store.free_asked
+        async with asyncio.timeout(20):
+            while self.store.free_asked < asked + times:
+                await asyncio.sleep(0.002)
+
     def confirm(self, name: str) -> Callable[[HeliographError | None], None]:
         return lambda error: self._tell("confirmed", {}, name, error)
 
@@ -157,7 +164,7 @@ async def test_a_failure_stops_and_is_mended_without_a_restart(bench: Bench, fau
     await bench.until(lambda: bench.writer.error)
     assert bench.lost() == [2]
     assert bench.writer.uncommitted_bytes == 0
-    await asyncio.sleep(0.1)  # some probes
+    await bench.probed(3)
     assert bench.kinds() == ["committed", "failed"]
     assert bench.logs["x"].read_batch(good)  # reading goes on
     assert bench.logs["x"].read_batch(good + 1) is None

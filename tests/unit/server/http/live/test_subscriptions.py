@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +12,7 @@ from heliograph.engine.embedded.transient_feed import TransientFeed
 from heliograph.server import rates
 from heliograph.server.http.live import subscriptions
 from heliograph.server.rates import Rates
+from tests.clock import StillClock
 from tests.in_memory import OTHER_PARTNER, PARTNER, Site, frame, open_site
 
 FACES = "/exchange/acme_face_v24/#"
@@ -23,18 +23,20 @@ def api_of(site: Site) -> Any:
 
 
 async def test_a_subscription_is_counted_only_while_somebody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rates, "KEPT_S", 0.05)
+    monkeypatch.setattr(rates, "KEPT_S", 1)
     async with open_site() as site:
         peer = await site.connect()
         peer.send("SUBSCRIBE", destination=FACES, id=0)
-        api = api_of(site)
+        api, clock = api_of(site), StillClock()
         (live,) = subscriptions._all(api, None, None)
         assert isinstance(live, subscriptions.Live)
         subscription = live.outlet.subscription
         assert isinstance(subscription._feed, TransientFeed)
         subscriptions._shape(api, live, {})
         assert isinstance(subscription._feed, WatchedFeed)
-        await asyncio.sleep(0.2)
+        await clock.go(0.9)
+        assert isinstance(subscription._feed, WatchedFeed)
+        await clock.go(0.2)
         assert isinstance(subscription._feed, TransientFeed)
 
 
