@@ -19,7 +19,7 @@ PYTEST   := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 AT_ONCE  ?= 4
 
 # What is of no use to the unit tests, and takes as long as hundreds of them; and ten examples of Hypothesis's, not fifty.
-LIGHT    := -p no:anyio -p no:faker -p no:logging -p no:schemathesis -p no:xdist --hypothesis-profile quick
+LIGHT    := -p no:anyio -p no:faker -p no:logging -p no:schemathesis --hypothesis-profile quick
 
 # One stamp for each lock file, so that they share .venv and a second run installs nothing.
 STAMP := $(VENV)/.installed
@@ -50,7 +50,7 @@ check: $(STAMP)-dev ## format, lint, types, tidy and unit tests, under 60 s
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest $(LIGHT) --quiet --forks $$(($$(getconf _NPROCESSORS_ONLN) + 1)) tests/test_tidy.py tests/unit
+	$(BIN)/python -m pytest $(LIGHT) --quiet --dist worksteal --numprocesses 3 tests/test_tidy.py tests/unit
 
 format: $(STAMP)-dev ## write the format, and the lint fixes that are safe
 	$(BIN)/ruff check --fix-only --quiet .

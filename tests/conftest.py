@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import postgresql
-from tests.forks import Forks
 
 ROOT = Path(__file__).resolve().parent.parent
 LONG_TIMEOUT_S = 1_800
@@ -77,7 +76,6 @@ def postgresql_url(postgresql_server: str, request: pytest.FixtureRequest) -> It
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--run-long", action="store_true", help="run the tests marked long: the full sample counts")
-    parser.addoption("--forks", type=int, default=0, help="run the tests in so many forked processes")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -85,8 +83,6 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile(
         config.getoption("--hypothesis-profile") or ("long" if config.getoption("--run-long") else "short")
     )
-    if forks := config.getoption("--forks"):
-        config.pluginmanager.register(Forks(config, forks))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
