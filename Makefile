@@ -15,11 +15,10 @@ LOCKED      := $(PIP_INSTALL) --require-hashes --only-binary :all: -r
 EDITABLE    := $(PIP_INSTALL) --no-deps --no-build-isolation --no-index --editable .
 
 # More than there are cores, since most tests wait most of the time.  Tests of one file share servers, so they stay together.
-PYTEST   := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
+# What comes with other packages, is of no use to our tests, and costs each of them something.
+LIGHT    := -p no:anyio -p no:faker -p no:logging -p no:schemathesis
+PYTEST   := $(BIN)/python -m pytest $(LIGHT)
 AT_ONCE  ?= 4
-
-# What is of no use to the unit tests, and takes as long as hundreds of them; and ten examples of Hypothesis's, not fifty.
-LIGHT    := -p no:anyio -p no:faker -p no:logging -p no:schemathesis --hypothesis-profile quick
 
 # One stamp for each lock file, so that they share .venv and a second run installs nothing.
 STAMP := $(VENV)/.installed
@@ -38,7 +37,7 @@ install: $(STAMP)-all ## .venv/bin/heliograph with all extras
 	@$(BIN)/heliograph --version
 
 test: $(STAMP)-dev ## all tests, under 5 minutes (ARGS="-k name" to choose, AT_ONCE=0 one after the other)
-	$(PYTEST) --numprocesses $(AT_ONCE) $(ARGS)
+	$(PYTEST) --dist loadfile --no-loadscope-reorder --numprocesses $(AT_ONCE) $(ARGS)
 
 test-long: $(STAMP)-dev ## all tests with their full sample counts
 	$(BIN)/python -m pytest --run-long $(ARGS)
@@ -50,7 +49,7 @@ check: $(STAMP)-dev ## format, lint, types, tidy and unit tests, under 60 s
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest $(LIGHT) --quiet --dist worksteal --numprocesses 3 tests/test_tidy.py tests/unit
+	$(PYTEST) --hypothesis-profile quick --quiet --dist worksteal --numprocesses 3 tests/test_tidy.py tests/unit
 
 format: $(STAMP)-dev ## write the format, and the lint fixes that are safe
 	$(BIN)/ruff check --fix-only --quiet .

@@ -29,6 +29,18 @@ def store_tables(data_dir: Path) -> None:
     _lay(data_dir, _tables)
 
 
+def store_at(url: str, file: Path) -> None:
+    """Apply the directory of ``file`` to an empty database."""
+    from heliograph.directory.file import read_directory_file
+    from heliograph.directory.secret import Secret
+    from heliograph.directory.store.store import DirectoryStore
+    from heliograph.limits import Limits
+
+    store = DirectoryStore.open(Secret(url), Limits(), hasher=CHEAP)
+    store.apply(read_directory_file(file), "tests", file)
+    store.close()
+
+
 def _lay(data_dir: Path, database: Callable[[], bytes]) -> None:
     from heliograph.directory.store.database import FILE_NAME
 

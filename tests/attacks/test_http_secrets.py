@@ -18,6 +18,7 @@ from tests.attacks.conftest import DIRECTORY, Site, Start
 from tests.attacks.http_request import Answer, ask
 from tests.attacks.people import ACME, BUS, NORTHWIND, event
 from tests.attacks.test_secrets import BODIES, BODYS
+from tests.stored import store_at
 
 PARTNERS, SYSTEMS, SERVICES = "canary-Xk7-partner", "canary-Qz3-system", "canary-Rt5-service"
 TOKEN, DATABASE = "canary-Vb2-token-0123456789abcdefghijklmnop", "canary-Yh8-database"
@@ -170,7 +171,9 @@ def test_no_secret_is_in_any_answer_nor_in_anything_that_is_written(start: Start
 def test_nor_is_the_database_s_password(postgresql_url: str, start: Start, tmp_path: Path) -> None:
     settings = tmp_path / "settings.toml"
     settings.write_text(f'directory_url = "{postgresql_url.replace("heliograph@", f"heliograph:{DATABASE}@")}"\n')
-    room = Room(start(directory_in(tmp_path), ("--config", str(settings)), http=True, costly=True))
+    directory = directory_in(tmp_path)
+    store_at(postgresql_url, directory)
+    room = Room(start(directory, ("--config", str(settings)), http=True, costly=True))
     make_everything(room)
     attack(room)
     assert not room.site.server.faults()
