@@ -14,10 +14,9 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 LOCKED      := $(PIP_INSTALL) --require-hashes --only-binary :all: -r
 EDITABLE    := $(PIP_INSTALL) --no-deps --no-build-isolation --no-index --editable .
 
+# Without what comes with other packages, is of no use to our tests, and costs each of them something.
+PYTEST   := $(BIN)/python -m pytest -p no:anyio -p no:faker -p no:logging -p no:schemathesis
 # More than there are cores, since most tests wait most of the time.  Tests of one file share servers, so they stay together.
-# What comes with other packages, is of no use to our tests, and costs each of them something.
-LIGHT    := -p no:anyio -p no:faker -p no:logging -p no:schemathesis
-PYTEST   := $(BIN)/python -m pytest $(LIGHT)
 AT_ONCE  ?= 4
 
 # One stamp for each lock file, so that they share .venv and a second run installs nothing.
