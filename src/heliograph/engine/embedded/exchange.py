@@ -291,15 +291,13 @@ class Exchange:
         self._look_at = position + limits.ring_bytes_max // _LOOKS
         oldest = position - limits.ring_bytes_max
         for routes in (self.transient, self.committed):
-            slow = [
-                each for each in routes.followers
-                if each.fresh and (each.fresh[0].position <= oldest or len(each.fresh) > limits.backlog_events_max)
-            ]  # fmt: skip
-            for follower in slow:
-                follower.fall_behind()
-            excess = sum([len(each.fresh) for each in routes.followers]) - limits.backlog_references_max
+            waiting = [each for each in routes.followers if each.fresh]  # of many thousands, mostly a few
+            for follower in waiting:
+                if follower.fresh[0].position <= oldest or len(follower.fresh) > limits.backlog_events_max:
+                    follower.fall_behind()
+            excess = sum([len(each.fresh) for each in waiting]) - limits.backlog_references_max
             if excess > 0:
-                _drop_longest([each for each in routes.followers if each.fresh], excess)
+                _drop_longest([each for each in waiting if each.fresh], excess)
 
 
 def _drop_longest(followers: Sequence[TransientFeed | DurableSubscription], excess: int) -> None:
