@@ -32,8 +32,8 @@ class Head(Struct):
 
     ``headers``: unescaped, the first of a repeated name wins, without ``receipt``.
     ``content_length``: octets, or -1 where the header is absent.
-    ``send``: for SEND, once the session has found it legal; ``sent_alone`` too where it is in no transaction and tells
-    its length, so that nothing else has to be known to take it.
+    ``send``: for SEND, once the session has found it legal; ``sent_alone`` too where it is in no transaction, so that
+    nothing else has to be known to take it.
     """
 
     command: str

@@ -73,7 +73,7 @@ class ServerSession:
         self._transactions: Transactions | None = None
         self._subscriptions: set[str] = set()
         self._readers = _READERS[State.NEW]
-        self.short_way = ShortWay(self._parser)
+        self.short_way = ShortWay(self._parser, limits.body_bytes_max)
 
     def receive(self, data: bytes) -> list[Event]:
         """The events of ``data``."""
@@ -134,7 +134,7 @@ class ServerSession:
         head = frame.head.send
         if head is None:
             head = frame.head.send = _send_head(frame.head)
-            if head.transaction is None and frame.head.content_length >= 0:
+            if head.transaction is None:
                 frame.head.sent_alone = head
         send = Send(head, frame.body, frame.receipt)
         return send if head.transaction is None else self._keep(frame, send)

@@ -31,10 +31,11 @@ Sends = tuple[list[SendHead], list[bytes], dict[int, str], bytes | None]
 class ShortWay:
     """Of one session: barred until ``admit``, and again from ``bar`` on."""
 
-    __slots__ = ("_acks", "_heads", "_held")
+    __slots__ = ("_acks", "_body_bytes_max", "_heads", "_held")
 
-    def __init__(self, parser: Parser) -> None:
+    def __init__(self, parser: Parser, body_bytes_max: int) -> None:
         self._held = parser.held
+        self._body_bytes_max = body_bytes_max
         self.bar()
 
     def admit(self, heads: GenerationalCache[bytes, Head] | None, acks: bool) -> None:
@@ -68,7 +69,9 @@ class ShortWay:
                     break
                 receipts[len(heads)] = receipt
             send, size = head.sent_alone, head.content_length
-            if send is None or rest[size:] not in _FRAME_ENDS:
+            if size < 0:
+                size = rest.find(b"\0", 0, self._body_bytes_max + 1)
+            if send is None or size < 0 or rest[size:] not in _FRAME_ENDS:
                 receipts.pop(len(heads), None)
                 behind = data
                 break

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from heliograph.limits import Limits
 from heliograph.stomp.events import Event, Send, Violation
 from heliograph.stomp.parser import head_cache
 from heliograph.stomp.server_session import ServerSession
@@ -40,6 +41,18 @@ def test_a_send_that_begins_like_an_earlier_one_takes_the_short_way() -> None:
     session = opened(cache=cache)
     for octets in (REPEATED, REPEATED + b"\n", REPEATED.replace(b"abc", b"\0\n\0")):
         assert known(session, octets) == sent(opened().receive(octets))
+
+
+def test_without_a_length_the_body_ends_at_the_first_nul() -> None:
+    limits = Limits(body_bytes_max=5)
+    session = opened(limits=limits)
+    session.receive(frame("SEND", b"abc", destination="/x"))
+    for body in (b"", b"a", b"a\n\nb", b"12345"):
+        for octets in (frame("SEND", body, destination="/x"), frame("SEND", body, destination="/x") + b"\n"):
+            assert known(session, octets) == sent(opened(limits=limits).receive(octets)) == [("/x", {}, body, None)]
+    for body in (b"123456", b"a\0b", b"a\0\n"):
+        assert known(session, frame("SEND", body, destination="/x")) is None
+    assert known(session, frame("SEND", b"abc", destination="/x")[:-1]) is None
 
 
 @pytest.mark.parametrize(
