@@ -44,6 +44,10 @@ class Plan(Struct, frozen=True, gc=False):
 #: Events of one exchange, in order: what publishes them, envelopes and bodies.
 Run = tuple[Publish, Sequence[Envelope], Sequence[bytes]]
 
+#: Runs of the events before the first that may not be published, how many these are, and what is wrong with that one: a
+#: DestinationError, AccessError or BodyError.
+Planned = tuple[list[Run], int, ClientError | None]
+
 
 class Publisher:
     """``plan`` events of one principal, then ``publish`` them: as many at once as there are, since that costs less.
@@ -69,11 +73,35 @@ class Publisher:
         self._principal = principal
         self._plans.clear()
 
-    def plan(self, letters: Sequence[Letter], bodies: Sequence[bytes]) -> tuple[list[Run], int, ClientError | None]:
-        """Runs of the events before the first that may not be published, how many these are, and what is wrong with it.
+    def plan(self, letters: Sequence[Letter], bodies: Sequence[bytes]) -> Planned:
+        """What may be published of some events, one or more; nothing is published yet."""
+        known = self._plans.young
+        first = known.get(letters[0])
+        if first is None:
+            return self._plan_each(letters, bodies)
+        expected, envelopes = [], []
+        for letter in letters:
+            plan = known.get(letter)
+            if plan is None or plan.publish is not first.publish:
+                return self._plan_several(letters, bodies)
+            expected.append(plan.expected)
+            envelopes.append(plan.envelope)
+        if not first.agree(bodies, expected):
+            return self._plan_each(letters, bodies)
+        return [(first.publish, envelopes, bodies)], len(bodies), None
 
-        A DestinationError, AccessError or BodyError.  Nothing is published yet.
+    def publish(self, runs: Sequence[Run], confirm: Confirm | None = None) -> None:
+        """Publish what was planned; in order to each exchange, but no order is kept between exchanges.
+
+        ``confirm`` is called when all are stored.  ServerError while the engine cannot store anything.
         """
+        if confirm is not None and len(runs) != 1:
+            confirm = Countdown(len(runs), confirm)
+        for publish, envelopes, bodies in runs:
+            publish(envelopes, bodies, confirm)
+
+    def _plan_several(self, letters: Sequence[Letter], bodies: Sequence[bytes]) -> Planned:
+        """As ``plan``, for more than one exchange."""
         known = self._plans.young
         runs: dict[Publish, tuple[Plan, list[Words], list[Envelope], list[bytes]]] = {}
         way: Publish | None = None
@@ -92,19 +120,7 @@ class Publisher:
                 return self._plan_each(letters, bodies)
         return [(publish, envelopes, own) for publish, (_, _, envelopes, own) in runs.items()], len(bodies), None
 
-    def publish(self, runs: Sequence[Run], confirm: Confirm | None = None) -> None:
-        """Publish what was planned; in order to each exchange, but no order is kept between exchanges.
-
-        ``confirm`` is called when all are stored.  ServerError while the engine cannot store anything.
-        """
-        if confirm is not None and len(runs) != 1:
-            confirm = Countdown(len(runs), confirm)
-        for publish, envelopes, bodies in runs:
-            publish(envelopes, bodies, confirm)
-
-    def _plan_each(
-        self, letters: Sequence[Letter], bodies: Sequence[bytes]
-    ) -> tuple[list[Run], int, ClientError | None]:
+    def _plan_each(self, letters: Sequence[Letter], bodies: Sequence[bytes]) -> Planned:
         """As ``plan``, one by one, where a letter is new or something is wrong."""
         runs: dict[Publish, tuple[list[Envelope], list[bytes]]] = {}
         count = 0

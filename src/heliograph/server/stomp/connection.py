@@ -73,8 +73,7 @@ class StompConnection:
         data = next(others, None)
         try:
             while data is not None and not self._closing:
-                sends = short_way.sends(data, others)
-                if sends is not None:
+                if self._publishes and (sends := short_way.sends(data, others)) is not None:
                     heads, bodies, receipts, data = sends
                     publish(self, self.publisher, heads, bodies, receipts)
                     continue
