@@ -33,10 +33,13 @@ def send_to(peer: Attacker, key: str, body: str | bytes = b"x", **headers: objec
     peer.expect_receipt("sent")
 
 
-#: octets, message of the ERROR
+#: octets, message of the ERROR; where two say what is wrong, it depends on how TCP cuts the octets which comes
 TOO_MUCH = {
     "101 headers": (b"SEND\n" + b"".join(b"h%d:x\n" % n for n in range(101)) + b"\n\0", "Too many headers"),
-    "10,000 headers": (b"SEND\n" + b"".join(b"h%d:x\n" % n for n in range(10_000)) + b"\n\0", "Headers too long"),
+    "10,000 headers": (
+        b"SEND\n" + b"".join(b"h%d:x\n" % n for n in range(10_000)) + b"\n\0",
+        "Headers too long or Too many headers",
+    ),
     "200 times the same header": (b"SEND\n" + b"destination:/x\n" * 200 + b"\n\0", "Too many headers"),
     "a header line of 1 MiB": (b"SEND\nx:" + b"y" * MIB + b"\n\n\0", "Headers too long"),
     "a header name of 1 MiB": (b"SEND\n" + b"y" * MIB + b":x\n\n\0", "Headers too long"),
@@ -86,7 +89,7 @@ def test_what_is_no_frame_or_too_much_is_an_error_at_once_and_is_not_held(
                 piece = octets[start : start + 100_000]
                 if not peer.send(ws_frame(piece, BINARY) if framing == "websocket" else piece):
                     break
-            assert peer.wait_closed(1).message == message
+            assert peer.wait_closed(1).message in message.split(" or ")
 
 
 @FRAMINGS
