@@ -39,10 +39,10 @@ test: $(STAMP)-dev ## all tests, under 5 minutes (ARGS="-k name" to choose, AT_O
 	$(PYTEST) --dist loadfile --no-loadscope-reorder --numprocesses $(AT_ONCE) $(ARGS)
 
 test-long: $(STAMP)-dev ## all tests with their full sample counts
-	$(BIN)/python -m pytest --run-long $(ARGS)
+	$(PYTEST) --run-long $(ARGS)
 
 crash: $(STAMP)-dev ## the server killed 200 times under load, and all other crash tests with their full counts
-	$(BIN)/python -m pytest --run-long $(ARGS) tests/crash
+	$(PYTEST) --run-long $(ARGS) tests/crash
 
 check: $(STAMP)-dev ## format, lint, types, tidy and unit tests, under 60 s
 	$(BIN)/ruff format --check .

@@ -21,9 +21,9 @@ def publish(
 ) -> None:
     """``receipts``: of those that ask for one, by place, in order."""
     runs, count, fault = publisher.plan(letters, bodies)
-    asked = [receipt for place, receipt in receipts.items() if place < count] if receipts else ()
+    asked = [receipt for place, receipt in receipts.items() if place < count]
     try:
-        publisher.publish(runs, connection.confirm(asked) if asked else None)
+        publisher.publish(runs, connection.confirm(asked))
     except ServerError as error:
         connection.fail(error, asked[0] if asked else None)
     else:
